@@ -1,0 +1,1 @@
+"""Operations of state-space models over two-dimensional maps."""
