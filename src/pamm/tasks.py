@@ -197,6 +197,7 @@ TASKS: dict[str, Task] = {
             # The released code counts labels below 80 m; NYUD-v2's largest is 10 m.
             valid_range=(0.0, 80.0),
             colormap="turbo_r",
+            inverse_to_zoom=True,
         ),
         Task(
             name="normals",
