@@ -1,0 +1,35 @@
+# `make demo` and `make test` need nothing but Python 3.11 or newer, make and a network for pip.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: demo test lint types unit clean
+
+# Score the shipped weights on scenes they never saw, predict two photos, draw runs/demo/index.html.
+demo: $(INSTALLED)
+	$(BIN)/pamm demo --out runs/demo
+
+# Everything CI checks.
+test: lint types unit
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(INSTALLED)
+	$(BIN)/mypy
+
+unit: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --durations=15
+
+# The CPU build of torch comes first, so that nothing pulls another one in.
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist runs

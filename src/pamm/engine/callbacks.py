@@ -1,0 +1,64 @@
+"""What a training run leaves behind besides its log: weights anyone can load, and pictures."""
+
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+
+from pamm.data.dataset import TransformedDataset
+from pamm.data.files import atomic_write
+from pamm.engine.draw import contact_sheet
+from pamm.engine.module import PAMMModule
+from pamm.engine.weights import save_weights
+
+
+class KeepWeights(L.Callback):
+    """Writes the weights at every validation to ``last``, and to ``best`` when the validation loss fell."""
+
+    def __init__(self, folder: Path) -> None:
+        """Take the folder of the run."""
+        self.folder, self.best = folder, float("inf")
+
+    def on_validation_end(self, trainer: L.Trainer, module: PAMMModule) -> None:
+        """Write the weights."""
+        loss = float(trainer.callback_metrics["val/loss"])
+        save_weights(module.model, self.folder / "last")
+        if loss < self.best:
+            self.best = loss
+            save_weights(module.model, self.folder / "best")
+
+    def state_dict(self) -> dict[str, Any]:
+        """The best loss so far."""
+        return {"best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take the best loss so far from a checkpoint."""
+        self.best = float(state_dict["best"])
+
+
+class DrawSamples(L.Callback):
+    """Draws image, truth and prediction of a few validation samples at every validation."""
+
+    def __init__(self, dataset: TransformedDataset, folder: Path, *, count: int) -> None:
+        """Take the validation set, the folder of the pictures and how many samples to draw."""
+        self.dataset, self.folder, self.count = dataset, folder, min(count, len(dataset))
+
+    @torch.no_grad()
+    def on_validation_end(self, trainer: L.Trainer, module: PAMMModule) -> None:
+        """Draw the samples, as a file and in TensorBoard."""
+        tasks = module.model.config.tasks
+        rows = []
+        for index in range(self.count):
+            tensors, sample = self.dataset[index], self.dataset.sample(index)
+            outputs = module.model(tensors["image"][None].to(module.device))
+            maps = {task.name: task.decode(outputs[task.name][0].float()).cpu().numpy() for task in tasks}
+            rows.append((sample.image, sample.labels, maps))
+        picture = contact_sheet(rows, tasks)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with atomic_write(self.folder / f"step_{trainer.global_step:07d}.png") as path:
+            picture.save(path, format="PNG")
+        for logger in trainer.loggers:
+            if isinstance(logger, L.pytorch.loggers.TensorBoardLogger):
+                logger.experiment.add_image("samples", np.asarray(picture), trainer.global_step, dataformats="HWC")

@@ -1,0 +1,129 @@
+"""What a run is made of: the model, the data, the augmentation, the optimisation and the folder it writes to.
+
+These classes are the keys of a YAML config and the options of the command line; the sentence under each field is
+its help text.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+def _positive(owner: object, *names: str) -> None:
+    for name in names:
+        value = getattr(owner, name)
+        if value <= 0:
+            raise ValueError(f"{name} must be greater than 0, got {value}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelChoice:
+    """Which network to build and where its first weights come from."""
+
+    preset: str = "pamm_tiny"
+    """Name of a preset, as `pamm info` lists them."""
+    overrides: dict[str, Any] = field(default_factory=dict)
+    """Fields of the preset to change, for example `{scan_kind: z}`."""
+    init: str | None = None
+    """Weights to start from: a shipped name, a folder or a hub name. All that fits is taken over, the rest is new."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Which labelled images to read."""
+
+    name: Literal["scenes", "folder"] = "scenes"
+    """Rendered scenes, or a folder of one's own described by a manifest."""
+    seed: int = 0
+    """Rendered scenes: the series, so that different seeds never show the same scene."""
+    length: int = 200
+    """Rendered scenes: how many of the endless series."""
+    height: int = 128
+    """Height of the network's input in pixels, a multiple of the patch."""
+    width: int = 160
+    """Width of the network's input in pixels, a multiple of the patch."""
+    manifest: str | None = None
+    """Folder: path of the YAML manifest."""
+    root: str | None = None
+    """Folder: where the images lie, if not where the manifest says."""
+    split: str | None = None
+    """Folder: name of one of the manifest's splits; all images if left out."""
+
+    def __post_init__(self) -> None:
+        """Check that the fields suit the named set."""
+        _positive(self, "length", "height", "width")
+        if self.name == "folder" and self.manifest is None:
+            raise ValueError("data 'folder' needs a manifest: give --data.manifest FILE.yaml")
+        if self.name == "scenes" and (self.manifest or self.root or self.split):
+            raise ValueError("manifest, root and split belong to data 'folder': set --data.name folder")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentConfig:
+    """How training images are varied."""
+
+    scale: tuple[float, float] = (0.5, 2.0)
+    """Range of the random enlargement; depth is divided by it."""
+    crop_task: str | None = "semseg"
+    """Class map that decides whether a crop is varied enough; no check if the data lacks it."""
+    flip: bool = True
+    """Whether half of the images are mirrored."""
+    distort: bool = True
+    """Whether brightness, contrast, saturation and hue vary."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimConfig:
+    """How the weights are learnt. The defaults follow the paper where a small machine allows it."""
+
+    steps: int = 40_000
+    """Number of optimiser steps."""
+    batch_size: int = 6
+    """Images per step and process."""
+    name: Literal["adam", "adamw"] = "adam"
+    """The optimiser; the paper's is Adam."""
+    lr: float = 1e-5
+    """Learning rate after the warm-up."""
+    weight_decay: float = 1e-6
+    """Weight decay of the matrices and kernels; none for norms, biases and state-space parameters."""
+    warmup: int = 0
+    """Steps over which the learning rate rises from 0."""
+    power: float = 0.9
+    """Exponent of the polynomial decay to 0 over all steps."""
+    clip: float = 10.0
+    """Largest norm of the gradient."""
+    load_balancing: float = 0.0
+    """Weight of the loss that keeps the experts equally used; the released code never computes it."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        _positive(self, "steps", "batch_size", "lr", "clip", "power")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Where the run is kept and how it is carried out."""
+
+    out: str = "runs/train"
+    """Folder of checkpoints, weights, logs and pictures."""
+    seed: int = 0
+    """Seed of the first weights, of the order of the images and of all noise."""
+    validate_every: int = 500
+    """Steps between two validations; each writes `last`, and `best` if the loss fell."""
+    log_every: int = 20
+    """Steps between two entries of the log."""
+    workers: int = 1
+    """Processes that read and vary images; 0 reads in the training process."""
+    pictures: int = 4
+    """Validation samples drawn at each validation."""
+    accelerator: str = "auto"
+    """Lightning's name of the device kind, for example `cpu`, `gpu` or `mps`."""
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    """Lightning's name of the arithmetic."""
+    threads: int | None = None
+    """Threads of the CPU arithmetic; torch's own choice if left out."""
+    resume: bool = False
+    """Whether to go on with the run that `out` holds, from its last checkpoint."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        _positive(self, "validate_every", "log_every")

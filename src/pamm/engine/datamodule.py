@@ -1,0 +1,129 @@
+"""Batches for training and validation, in an order that a resumed run continues exactly."""
+
+from collections.abc import Callable, Iterator
+
+import lightning as L
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Sampler
+
+from pamm.data.transforms import TestTransform, TrainTransform, TransformedDataset
+from pamm.engine.config import AugmentConfig
+from pamm.engine.datasets import SampleDataset
+from pamm.models import PAMMConfig
+
+
+class StreamSampler(Sampler[int]):
+    """An endless stream of shuffled passes over a data set, read in rounds from wherever training stands.
+
+    Number ``i`` of the stream depends only on the seed and ``i``, so a run that is resumed at any step reads what it
+    would have read. The number given out is ``pass * length + index``: the data set draws its random numbers
+    from it, so that each pass varies an image anew.
+    """
+
+    def __init__(self, *, length: int, round_size: int, seed: int, position: Callable[[], int]) -> None:
+        """Describe the stream.
+
+        Args:
+            length: size of the data set.
+            round_size: how many indices one iteration gives.
+            seed: seed of the order.
+            position: how many indices have been used when an iteration begins.
+        """
+        self.length, self.round_size, self.seed, self.position = length, round_size, seed, position
+
+    def __len__(self) -> int:
+        """How many indices one iteration gives."""
+        return self.round_size
+
+    def __iter__(self) -> Iterator[int]:
+        """The next round."""
+        start = self.position()
+        current, order = -1, np.empty(0, dtype=np.int64)
+        for number in range(start, start + self.round_size):
+            turn, place = divmod(number, self.length)
+            if turn != current:
+                current, order = turn, np.random.default_rng([self.seed, turn]).permutation(self.length)
+            yield turn * self.length + int(order[place])
+
+
+def _single_thread(_: int) -> None:
+    torch.set_num_threads(1)
+
+
+class PAMMDataModule(L.LightningDataModule):
+    """Varied training images and plain validation images of two data sets."""
+
+    def __init__(
+        self,
+        train_set: SampleDataset,
+        val_set: SampleDataset,
+        *,
+        model: PAMMConfig,
+        train_canvas: tuple[int, int],
+        val_canvas: tuple[int, int],
+        augment: AugmentConfig,
+        batch_size: int,
+        round_steps: int,
+        workers: int = 0,
+        seed: int = 0,
+    ) -> None:
+        """Wrap the data sets.
+
+        Args:
+            train_set: labelled photos to learn from.
+            val_set: labelled photos to validate on.
+            model: config of the network, for its tasks and input normalisation.
+            train_canvas: (height, width) of training inputs.
+            val_canvas: (height, width) of validation inputs; smaller photos are padded, larger ones refused.
+            augment: how training images vary.
+            batch_size: images per batch.
+            round_steps: training batches between two validations.
+            workers: reading processes.
+            seed: seed of order and variation.
+        """
+        super().__init__()
+        transform = TrainTransform(
+            train_canvas,
+            model.tasks,
+            scale=augment.scale,
+            crop_task=augment.crop_task,
+            flip=augment.flip,
+            distort=augment.distort,
+        )
+        self.train_set = TransformedDataset(
+            train_set, transform, model.tasks, mean=model.mean, std=model.std, seed=seed
+        )
+        self.val_set = TransformedDataset(
+            val_set, TestTransform(val_canvas, model.tasks), model.tasks, mean=model.mean, std=model.std
+        )
+        self.batch_size, self.round_steps, self.workers, self.seed = batch_size, round_steps, workers, seed
+
+    def _position(self) -> int:
+        return self.trainer.global_step * self.batch_size if self.trainer else 0
+
+    def train_dataloader(self) -> DataLoader[dict[str, object]]:
+        """Batches of one round, beginning where training stands."""
+        sampler = StreamSampler(
+            length=len(self.train_set),
+            round_size=self.round_steps * self.batch_size,
+            seed=self.seed,
+            position=self._position,
+        )
+        return self._loader(self.train_set, sampler)
+
+    def val_dataloader(self) -> DataLoader[dict[str, object]]:
+        """All validation images in order."""
+        return self._loader(self.val_set, None)
+
+    def _loader(self, dataset: TransformedDataset, sampler: Sampler[int] | None) -> DataLoader[dict[str, object]]:
+        return DataLoader(
+            dataset,
+            batch_size=self.batch_size,
+            sampler=sampler,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+            worker_init_fn=_single_thread,
+            # A generator of its own: drawing the workers' seed must not move the noise of the training steps.
+            generator=torch.Generator().manual_seed(self.seed),
+        )

@@ -1,0 +1,150 @@
+"""Scores of a network over a labelled data set, beside the best that a constant prediction can do."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from rich.table import Table
+from torch.utils.data import DataLoader
+
+from pamm.data.dataset import TransformedDataset
+from pamm.data.transforms import TestTransform
+from pamm.engine.datasets import SampleDataset
+from pamm.metrics import best_constants, task_scores
+from pamm.models import PAMM
+from pamm.tasks import Task
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """The scores of one task over a data set."""
+
+    headline: str
+    """Name of the score by which the task is compared."""
+    unit: str
+    """Unit of the headline score."""
+    higher_is_better: bool
+    """Direction of the headline score."""
+    scores: dict[str, float]
+    """All scores by name."""
+    constant: float
+    """Headline score of the best prediction that is the same for every pixel of every image."""
+
+    @property
+    def value(self) -> float:
+        """The headline score."""
+        return self.scores[self.headline]
+
+
+@dataclass(frozen=True)
+class EvalResult:
+    """The scores of all tasks over a data set."""
+
+    tasks: dict[str, TaskResult]
+    """Results by task name."""
+    images: int
+    """Number of images."""
+    seconds: float
+    """Wall time of the evaluation, reading included."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for a JSON file."""
+        return asdict(self)
+
+    def table(self) -> Table:
+        """A table for the terminal."""
+        table = Table(title=f"{self.images} images, {self.seconds:.0f} s")
+        for column in ("task", "score", "value", "best constant"):
+            table.add_column(column, justify="left" if column in ("task", "score") else "right")
+        for name, result in self.tasks.items():
+            arrow = "↑" if result.higher_is_better else "↓"
+            unit = f" [{result.unit}]" if result.unit else ""
+            label = f"{result.headline}{unit} {arrow}".replace("[", r"\[")
+            table.add_row(name, label, f"{result.value:.3f}", f"{result.constant:.3f}")
+        return table
+
+
+def common_tasks(model_tasks: tuple[Task, ...], data_tasks: tuple[Task, ...]) -> tuple[Task, ...]:
+    """The tasks that a network predicts and a data set labels, in the network's order.
+
+    Raises:
+        ValueError: if there is none, or if the two disagree about a task's channels or classes.
+    """
+    labelled = {task.name: task for task in data_tasks}
+    found = tuple(task for task in model_tasks if task.name in labelled)
+    if not found:
+        raise ValueError(
+            f"the network predicts {', '.join(task.name for task in model_tasks)} but the data labels "
+            f"{', '.join(labelled)}: choose weights or data with a common task"
+        )
+    for task in found:
+        other = labelled[task.name]
+        if (task.channels, task.kind, task.class_names) != (other.channels, other.kind, other.class_names):
+            raise ValueError(
+                f"task {task.name}: the network predicts {_describe(task)}, the data labels {_describe(other)}: "
+                "use weights trained on this data"
+            )
+    return found
+
+
+def _describe(task: Task) -> str:
+    return f"{task.channels} channels ({', '.join(task.class_names) or task.kind})"
+
+
+@torch.inference_mode()
+def evaluate(
+    model: PAMM,
+    dataset: SampleDataset,
+    *,
+    canvas: tuple[int, int] | None = None,
+    batch_size: int = 8,
+    workers: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> EvalResult:
+    """Score a network on a labelled data set.
+
+    Args:
+        model: the network; it is left in evaluation mode.
+        dataset: labelled photos. Tasks that the network does not predict are passed over.
+        canvas: (height, width) to which photos are padded, multiples of the patch; the network's own if left out.
+        batch_size: images at a time.
+        workers: reading processes.
+        progress: called with the number of images done and in all.
+
+    Returns:
+        The scores, and those of the best constant prediction.
+
+    Raises:
+        ValueError: if network and data share no task or disagree about one.
+    """
+    tasks = common_tasks(model.config.tasks, dataset.tasks)
+    start = time.perf_counter()
+    device = next(model.parameters()).device
+    config = model.eval().config
+    inputs = TransformedDataset(
+        dataset, TestTransform(canvas or config.image_size, tasks), tasks, mean=config.mean, std=config.std
+    )
+    scores, constants = task_scores(tasks), best_constants(tasks)
+    done = 0
+    for batch in DataLoader(inputs, batch_size=batch_size, num_workers=workers):
+        outputs = model(batch["image"].to(device))
+        for task in tasks:
+            label = batch["labels"][task.name]
+            scores[task.name].update(outputs[task.name].float().cpu(), label)
+            constants[task.name].update(label)
+        done += len(batch["image"])
+        if progress is not None:
+            progress(done, len(inputs))
+    results = {}
+    for task in tasks:
+        score = scores[task.name]
+        results[task.name] = TaskResult(
+            headline=score.headline,
+            unit=score.unit,
+            higher_is_better=bool(score.higher_is_better),
+            scores={key: float(value) for key, value in score.compute().items()},
+            constant=float(constants[task.name].compute()),
+        )
+    return EvalResult(tasks=results, images=done, seconds=time.perf_counter() - start)

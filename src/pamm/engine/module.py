@@ -1,0 +1,96 @@
+"""One training step and one validation pass, for Lightning."""
+
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+
+from pamm.engine.config import OptimConfig
+from pamm.losses import load_balancing_loss, multi_task_loss
+from pamm.metrics import task_scores
+from pamm.models import PAMM
+
+Batch = dict[str, Any]
+
+
+class PAMMModule(L.LightningModule):
+    """Trains a network on the weighted sum of its tasks' losses."""
+
+    def __init__(self, model: PAMM, optim: OptimConfig, *, seed: int = 0) -> None:
+        """Take a network and how to train it.
+
+        Args:
+            model: the network.
+            optim: the optimisation.
+            seed: seed of the noise in the gates and of stochastic depth. Step ``i`` always draws the same noise, so
+                a resumed run repeats an uninterrupted one.
+        """
+        super().__init__()
+        self.model, self.optim, self.seed = model, optim, seed
+        self.scores = nn.ModuleDict(task_scores(model.config.tasks))
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Seed the step's noise."""
+        torch.manual_seed(self.seed * 1_000_003 + self.global_step)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Loss of one batch."""
+        outputs, gates = self.model.forward_with_gates(batch["image"])
+        total, losses = multi_task_loss(outputs, batch["labels"], self.model.config.tasks)
+        if self.optim.load_balancing > 0:
+            losses["load_balancing"] = load_balancing_loss(gates)
+            total = total + self.optim.load_balancing * losses["load_balancing"]
+        self._log("train", total, losses)
+        return total
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Losses and scores of one batch."""
+        outputs = self.model(batch["image"])
+        total, losses = multi_task_loss(outputs, batch["labels"], self.model.config.tasks)
+        self._log("val", total, losses, batch_size=len(batch["image"]))
+        for name, score in self.scores.items():
+            score.update(outputs[name], batch["labels"][name])
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the scores over the whole set."""
+        for name, score in self.scores.items():
+            values = score.compute()
+            self.log_dict({f"val/{name}/{key}": value for key, value in values.items()})
+            score.reset()
+
+    def _log(self, stage: str, total: Tensor, losses: dict[str, Tensor], **options: Any) -> None:
+        self.log(f"{stage}/loss", total.detach(), prog_bar=True, **options)
+        self.log_dict({f"{stage}/loss/{name}": loss.detach() for name, loss in losses.items()}, **options)
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """The optimiser and its schedule, stepped after every batch."""
+        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[self.optim.name]
+        optimizer = kind(parameter_groups(self.model, weight_decay=self.optim.weight_decay), lr=self.optim.lr)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _rate(self, step: int) -> float:
+        """Share of the full learning rate: a linear rise, times the polynomial decay of the paper."""
+        rise = min(1.0, (step + 1) / (self.optim.warmup + 1))
+        return rise * max(0.0, 1 - step / self.optim.steps) ** self.optim.power
+
+
+def parameter_groups(model: nn.Module, *, weight_decay: float) -> list[dict[str, Any]]:
+    """Sort parameters into those with weight decay and those without.
+
+    Matrices and kernels decay. Biases, norms, embeddings and parameters that carry a true ``no_weight_decay``
+    attribute (the state-space model's own) do not.
+    """
+    decay: list[nn.Parameter] = []
+    rest: list[nn.Parameter] = []
+    for name, parameter in model.named_parameters():
+        exempt = (
+            parameter.ndim < 2
+            or name.endswith("bias")
+            or "embeddings.position" in name
+            or getattr(parameter, "no_weight_decay", False)
+        )
+        (rest if exempt else decay).append(parameter)
+    groups = [{"params": decay, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]
