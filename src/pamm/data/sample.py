@@ -1,9 +1,17 @@
-"""One labelled photo, as every data set gives it."""
+"""One labelled photo, as every data set gives it, and the tensors made of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
+
+from pamm.tasks import Task
+
+Padding = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -12,9 +20,73 @@ class Sample:
 
     image: NDArray[np.uint8]
     """(H, W, 3) RGB, 0 to 255."""
-    labels: dict[str, NDArray[np.generic]] = field(default_factory=dict)
+    labels: dict[str, NDArray[Any]] = field(default_factory=dict)
     """Label map by task name, tasks without a label left out. Classes: (H, W) uint8, 255 for none. Binary: (H, W)
     uint8, 0, 1 or 255 for none. One value: (H, W) float32. Directions and several values: (H, W, C) float32. Values
     and directions are invalid where every channel equals the task's ``ignore``."""
     name: str = ""
     """Where the sample comes from, for messages and file names."""
+    padding: Padding = (0, 0, 0, 0)
+    """Rows above and below, columns left and right that a transform added; the image is 0 there once normalised."""
+
+
+class SampleSource(Protocol):
+    """A raw data set: samples by number, and the tasks they may have labels for."""
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """Tasks with this set's own classes and ranges."""
+        ...
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        ...
+
+    def __getitem__(self, index: int) -> Sample:
+        """One sample."""
+        ...
+
+
+def to_tensors(sample: Sample, tasks: Sequence[Task], *, mean: Sequence[float], std: Sequence[float]) -> dict[str, Any]:
+    """Normalise the image and give every task a label, so that partly labelled samples collate.
+
+    Args:
+        sample: image and the labels that exist.
+        tasks: tasks of the network; labels of other tasks are left out.
+        mean: mean of red, green and blue, of values in [0, 1].
+        std: standard deviation of red, green and blue.
+
+    Returns:
+        ``image``: (3, H, W) float32, normalised, 0 in the padding. ``labels``: by task name (1, H, W) int64 for
+        classes, (1, H, W) float32 for yes/no questions, else (C, H, W) float32; filled with the task's ``ignore``
+        where the sample has no label. ``name``: str.
+
+    Raises:
+        ValueError: if a label's size or number of channels does not fit the image and the task.
+    """
+    scale = np.float32(1) / (255 * np.asarray(std, dtype=np.float32))
+    shift = np.asarray(mean, dtype=np.float32) / np.asarray(std, dtype=np.float32)
+    height, width = sample.image.shape[:2]
+    top, bottom, left, right = sample.padding
+    image = np.zeros((3, height, width), dtype=np.float32)
+    inside = (slice(top, height - bottom), slice(left, width - right))
+    image[:, *inside] = (sample.image[inside] * scale - shift).transpose(2, 0, 1)
+    return {
+        "image": torch.from_numpy(image),
+        "labels": {task.name: _label_tensor(sample, task) for task in tasks},
+        "name": sample.name,
+    }
+
+
+def _label_tensor(sample: Sample, task: Task) -> Tensor:
+    shape = (task.label_channels, *sample.image.shape[:2])
+    label = sample.labels.get(task.name)
+    if label is None:
+        return torch.full(shape, task.ignore, dtype=task.label_dtype)
+    channels_first = label[None] if label.ndim == 2 else label.transpose(2, 0, 1)
+    if channels_first.shape != shape:
+        raise ValueError(
+            f"{sample.name}: the {task.name} label is {channels_first.shape} (channels, rows, columns), "
+            f"{shape} fits the image and the task: check the data set"
+        )
+    return torch.from_numpy(np.ascontiguousarray(channels_first)).to(task.label_dtype)

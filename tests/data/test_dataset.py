@@ -1,0 +1,88 @@
+"""Tensors of samples with any labels missing, and their randomness."""
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from pamm.data.dataset import TransformedDataset
+from pamm.data.sample import Sample, to_tensors
+from pamm.data.transforms import TestTransform, TrainTransform
+from pamm.tasks import TASKS, get_tasks
+
+TASK_LIST = get_tasks(TASKS)
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class Six:
+    """Sample i has only the label of task i."""
+
+    tasks = TASK_LIST
+
+    def __len__(self):
+        return len(TASK_LIST)
+
+    def __getitem__(self, index):
+        task = TASK_LIST[index]
+        shape = (20, 30) if task.label_channels == 1 else (20, 30, task.label_channels)
+        kind = np.uint8 if task.classes else np.float32
+        image = np.random.default_rng(index).integers(0, 256, (20, 30, 3)).astype(np.uint8)
+        return Sample(image, {task.name: np.ones(shape, kind)}, str(index))
+
+
+def dataset(seed=0, train=True):
+    transform = TrainTransform((24, 24), TASK_LIST) if train else TestTransform((24, 32), TASK_LIST)
+    return TransformedDataset(Six(), transform, TASK_LIST, MEAN, STD, seed=seed)
+
+
+def test_image_is_normalised_and_zero_in_the_padding():
+    item = dataset(train=False)[0]
+    raw = Six()[0].image
+    wanted = (torch.from_numpy(raw) / 255 - torch.tensor(MEAN)) / torch.tensor(STD)
+    torch.testing.assert_close(item["image"][:, 2:-2, 1:-1], wanted.permute(2, 0, 1).float(), rtol=0, atol=1e-5)
+    assert (item["image"][:, :2] == 0).all()
+    assert (item["image"][:, :, -1] == 0).all()
+
+
+@pytest.mark.parametrize("index", range(6))
+def test_missing_tasks_are_filled_so_that_nothing_counts(index):
+    item = dataset(train=False)[index]
+    assert list(item["labels"]) == [task.name for task in TASK_LIST]
+    for number, task in enumerate(TASK_LIST):
+        label = item["labels"][task.name]
+        assert label.dtype == task.label_dtype
+        assert label.shape == (task.label_channels, 24, 32)
+        assert task.valid(label).sum() == (20 * 30 if number == index else 0)
+
+
+def test_partial_labels_collate():
+    batch = next(iter(DataLoader(dataset(), batch_size=6)))
+    assert batch["image"].shape == (6, 3, 24, 24)
+    assert batch["labels"]["normals"].shape == (6, 3, 24, 24)
+    assert batch["name"] == list("012345")
+
+
+def test_a_label_of_another_size_is_refused():
+    sample = Sample(np.zeros((4, 5, 3), np.uint8), {"depth": np.ones((4, 4), np.float32)}, "odd")
+    with pytest.raises(ValueError, match=r"odd: the depth label is \(1, 4, 4\).*\(1, 4, 5\) fits"):
+        to_tensors(sample, TASK_LIST, mean=MEAN, std=STD)
+
+
+def test_randomness_follows_seed_epoch_and_index():
+    one, two = dataset(), dataset()
+    assert torch.equal(one[3]["image"], two[3]["image"])
+    two.set_epoch(1)
+    assert not torch.equal(one[3]["image"], two[3]["image"])
+    one.set_epoch(1)
+    assert torch.equal(one[3]["image"], two[3]["image"])
+    assert not torch.equal(dataset(seed=1)[3]["image"], dataset()[3]["image"])
+
+
+def test_workers_that_outlive_an_epoch_hear_of_the_next():
+    data = dataset()
+    loader = DataLoader(data, batch_size=6, num_workers=1, persistent_workers=True)
+    first, same = next(iter(loader)), next(iter(loader))
+    data.set_epoch(1)
+    second = next(iter(loader))
+    assert torch.equal(first["image"], same["image"])
+    assert not torch.equal(first["image"], second["image"])
