@@ -1,0 +1,148 @@
+"""Training runs on a micro network."""
+
+import csv
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+
+import pamm
+from pamm.engine.config import AugmentConfig, DataConfig, ModelChoice, OptimConfig, RunConfig
+from pamm.engine.fit import fit
+from pamm.engine.train import choose_tasks, train
+from pamm.losses import multi_task_loss
+from pamm.models import create_model
+from pamm.tasks import TASKS
+from toys import ALBEDO, MICRO, Rectangles
+
+PLAIN = AugmentConfig(scale=(1.0, 1.0))
+
+
+def run(folder, *, steps, data=None, resume=False, stop_after=None, seed=0, lr=1e-2):
+    data = data or Rectangles()
+    torch.manual_seed(seed)
+    network = create_model("pamm_tiny", tasks=data.tasks, **MICRO)
+    return fit(
+        network,
+        data,
+        data,
+        optim=OptimConfig(steps=steps, batch_size=3, lr=lr, name="adamw", load_balancing=1e-3),
+        run=RunConfig(out=str(folder), validate_every=2, log_every=1, workers=0, pictures=2, resume=resume),
+        augment=AugmentConfig(),
+    )
+
+
+def test_a_run_leaves_weights_logs_and_pictures(tmp_path):
+    best = run(tmp_path / "run", steps=4)
+    predictor = pamm.load(best)
+    assert predictor(Rectangles()[0].image).depth.shape == (32, 48)
+    assert (tmp_path / "run/last/model.safetensors").exists()
+    assert len(list((tmp_path / "run/pictures").glob("*.png"))) == 2
+    assert list((tmp_path / "run/tensorboard").rglob("events*"))
+    with next((tmp_path / "run/log").rglob("metrics.csv")).open() as file:
+        rows = list(csv.DictReader(file))
+    assert {"train/loss", "val/loss", "val/semseg/mIoU", "val/depth/rmse"} <= set(rows[0])
+    losses = [float(row["train/loss"]) for row in rows if row["train/loss"]]
+    assert len(losses) == 4
+
+
+def test_a_resumed_run_ends_with_the_same_weights(tmp_path, monkeypatch):
+    run(tmp_path / "whole", steps=6)
+    from pamm.engine.callbacks import KeepWeights
+
+    keep = KeepWeights.on_train_batch_start
+
+    def stop(self, trainer, module, batch, batch_idx):
+        if trainer.global_step == 3:
+            raise RuntimeError("the power went")
+        keep(self, trainer, module, batch, batch_idx)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(KeepWeights, "on_train_batch_start", stop)
+        with pytest.raises(RuntimeError, match="power"):
+            run(tmp_path / "parts", steps=6)
+    torch.manual_seed(99)
+    run(tmp_path / "parts", steps=6, resume=True)
+    whole = load_file(tmp_path / "whole/last/model.safetensors")
+    parts = load_file(tmp_path / "parts/last/model.safetensors")
+    assert set(whole) == set(parts)
+    for name, tensor in whole.items():
+        assert torch.equal(tensor, parts[name]), name
+
+
+def test_a_task_from_outside_is_learnt(tmp_path):
+    data = Rectangles([ALBEDO])
+    best = run(tmp_path / "run", steps=40, data=data)
+    prediction = pamm.load(best)(data[0].image)
+    assert prediction.albedo.shape == (32, 48, 3)
+    with next((tmp_path / "run/log").rglob("metrics.csv")).open() as file:
+        losses = [float(row["val/loss"]) for row in csv.DictReader(file) if row["val/loss"]]
+    assert losses[-1] < 0.6 * losses[0]
+
+
+def test_every_parameter_gets_a_gradient():
+    data = Rectangles()
+    from pamm.data.sample import to_tensors
+
+    network = create_model("pamm_tiny", tasks=data.tasks, stochastic_depth=0.0, **MICRO)
+    batch = [to_tensors(data[i], data.tasks, mean=network.config.mean, std=network.config.std) for i in range(3)]
+    labels = {task.name: torch.stack([item["labels"][task.name] for item in batch]) for task in data.tasks}
+    total, _ = multi_task_loss(network(torch.stack([item["image"] for item in batch])), labels, data.tasks)
+    total.backward()
+    missing = [name for name, parameter in network.named_parameters() if parameter.grad is None]
+    assert not missing
+
+
+def test_a_folder_that_holds_a_run_is_left_alone(tmp_path):
+    run(tmp_path / "run", steps=2)
+    before = (tmp_path / "run/checkpoints/last.ckpt").read_bytes()
+    with pytest.raises(ValueError, match="already holds a run"):
+        run(tmp_path / "run", steps=2)
+    assert (tmp_path / "run/checkpoints/last.ckpt").read_bytes() == before
+
+
+def test_contradictions_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="no checkpoint to resume"):
+        run(tmp_path / "none", steps=2, resume=True)
+    with pytest.raises(ValueError, match=r"multiple of run\.validate_every"):
+        run(tmp_path / "none", steps=3)
+    with pytest.raises(ValueError, match="no labels for task 'albedo'"):
+        choose_tasks(tuple(TASKS.values()), ["albedo"], {})
+    with pytest.raises(ValueError, match="needs a manifest"):
+        DataConfig(name="folder")
+    with pytest.raises(ValueError, match="lr must be greater than 0"):
+        OptimConfig(lr=0)
+    assert not (tmp_path / "none").exists()
+
+
+def test_loss_weights_and_subsets():
+    tasks = choose_tasks(tuple(TASKS.values()), ["depth", "edge"], {"edge": 7.0})
+    assert [(task.name, task.loss_weight) for task in tasks] == [("depth", 1.0), ("edge", 7.0)]
+
+
+def test_training_on_scenes_from_other_weights(tmp_path):
+    size = {"height": 32, "width": 48}
+    settings = {
+        "data": DataConfig(length=4, **size),
+        "val": DataConfig(length=2, seed=1, **size),
+        "augment": PLAIN,
+        "optim": OptimConfig(steps=2, batch_size=2),
+    }
+    sizes = {key: value for key, value in MICRO.items() if key != "image_size"}
+    first = train(
+        model=ModelChoice(overrides=sizes),
+        run=RunConfig(out=str(tmp_path / "first"), validate_every=2, workers=0),
+        **settings,
+    )
+    second = train(
+        model=ModelChoice(overrides=sizes, init=str(first)),
+        run=RunConfig(out=str(tmp_path / "second"), validate_every=2, workers=1, seed=5),
+        tasks=["normals", "depth"],
+        loss_weights={"normals": 2.0},
+        **settings,
+    )
+    assert [task.name for task in pamm.load(second).model.config.tasks] == ["normals", "depth"]
+    record = yaml.safe_load((tmp_path / "second/config.yaml").read_text())
+    assert record["loss_weights"] == {"normals": 2.0}
+    assert record["run"]["seed"] == 5
