@@ -68,21 +68,15 @@ def test_a_label_of_another_size_is_refused():
         to_tensors(sample, TASK_LIST, mean=MEAN, std=STD)
 
 
-def test_randomness_follows_seed_epoch_and_index():
+def test_randomness_follows_from_seed_and_number():
     one, two = dataset(), dataset()
     assert torch.equal(one[3]["image"], two[3]["image"])
-    two.set_epoch(1)
-    assert not torch.equal(one[3]["image"], two[3]["image"])
-    one.set_epoch(1)
-    assert torch.equal(one[3]["image"], two[3]["image"])
+    assert one[3 + 6]["name"] == "3"
+    assert not torch.equal(one[3 + 6]["image"], one[3]["image"])
+    assert torch.equal(one[3 + 6]["image"], two[3 + 6]["image"])
     assert not torch.equal(dataset(seed=1)[3]["image"], dataset()[3]["image"])
 
 
-def test_workers_that_outlive_an_epoch_hear_of_the_next():
-    data = dataset()
-    loader = DataLoader(data, batch_size=6, num_workers=1, persistent_workers=True)
-    first, same = next(iter(loader)), next(iter(loader))
-    data.set_epoch(1)
-    second = next(iter(loader))
-    assert torch.equal(first["image"], same["image"])
-    assert not torch.equal(first["image"], second["image"])
+def test_a_negative_number_is_refused():
+    with pytest.raises(IndexError):
+        dataset()[-1]

@@ -61,7 +61,7 @@ def inside(sample):
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("canvas", [(32, 48), (96, 64), (130, 130)])
 def test_image_and_labels_stay_in_register(seed, canvas):
-    transform = TrainTransform(canvas, (PLACE,), photometric=0)
+    transform = TrainTransform(canvas, (PLACE,), distort=False)
     out = transform(painted(), rng(seed))
     assert out.image.shape == (*canvas, 3)
     assert out.labels["place"].shape == (*canvas, 2)

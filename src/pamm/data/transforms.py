@@ -224,8 +224,8 @@ class TrainTransform:
         *,
         scale: tuple[float, float] = (0.5, 2.0),
         crop_task: str | None = "semseg",
-        flip: float = 0.5,
-        photometric: float = 0.5,
+        flip: bool = True,
+        distort: bool = True,
     ) -> None:
         """Choose the steps' settings.
 
@@ -234,15 +234,15 @@ class TrainTransform:
             tasks: tasks whose labels are kept.
             scale: smallest and largest factor of the random scale; (1, 1) turns it off.
             crop_task: class map whose variety guides the crop (see :class:`RandomCrop`), or None.
-            flip: how often the image is mirrored.
-            photometric: probability of each change of colour; 0 turns them off.
+            flip: whether half of the images are mirrored.
+            distort: whether brightness, contrast, saturation and hue vary.
         """
         kept = tuple(tasks)
         self.steps: tuple[Transform, ...] = (
             RandomScale(kept, *scale),
             RandomCrop(canvas, crop_task),
-            RandomFlip(kept, flip),
-            PhotometricDistortion(probability=photometric),
+            RandomFlip(kept, 0.5 if flip else 0.0),
+            PhotometricDistortion(probability=0.5 if distort else 0.0),
             CentrePad(kept, canvas),
         )
 

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-from pamm.data.transforms import TestTransform, TrainTransform, TransformedDataset
+from pamm.data.dataset import TransformedDataset
+from pamm.data.transforms import TestTransform, TrainTransform
 from pamm.engine.config import AugmentConfig
 from pamm.engine.datasets import SampleDataset
 from pamm.models import PAMMConfig
