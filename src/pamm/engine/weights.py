@@ -1,0 +1,176 @@
+"""Weights as files: ``model.safetensors`` beside the ``config.json`` that says what network they belong to."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import snapshot_download
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from pamm.data.files import atomic_write
+from pamm.models import PAMM, PAMMConfig, create_model
+
+WEIGHTS_FILE = "model.safetensors"
+CONFIG_FILE = "config.json"
+CARD_FILE = "README.md"
+
+_HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+_NAMED = 3
+
+
+def _shipped_root() -> Path:
+    return Path(str(files("pamm"))) / "weights"
+
+
+def list_shipped() -> list[str]:
+    """Names of the weights that come with the package."""
+    root = _shipped_root()
+    return sorted(file.parent.name for file in root.glob(f"*/{WEIGHTS_FILE}"))
+
+
+def save_weights(model: PAMM, folder: str | Path, *, card: str | None = None, dtype: torch.dtype | None = None) -> Path:
+    """Write a network's weights and config to a folder, made if need be.
+
+    The files take their names only when all of them are written.
+
+    Args:
+        model: the network.
+        folder: where to write; files of the same names are replaced.
+        card: text of the model card, Markdown, if one is wanted.
+        dtype: type in which numbers with a fraction are stored, for example ``torch.float16`` for half the size;
+            loading brings them back to the network's own type. By default they stay as they are.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ValueError: if the folder cannot be written to, or a number is too large for ``dtype``.
+    """
+    folder = Path(folder)
+    tensors = {name: _stored(name, value, dtype) for name, value in model.state_dict().items()}
+    config = json.dumps(model.config.to_dict(), indent=2, ensure_ascii=False) + "\n"
+    with ExitStack() as stack:
+        temporary = stack.enter_context(atomic_write(folder / WEIGHTS_FILE))
+        try:
+            save_file(tensors, temporary, metadata={"format": "pt"})
+        except SafetensorError as error:
+            raise ValueError(f"cannot write {folder / WEIGHTS_FILE}: {error}") from error
+        for name, text in ((CONFIG_FILE, config), (CARD_FILE, card)):
+            if text is not None:
+                stack.enter_context(atomic_write(folder / name)).write_text(text, encoding="utf-8")
+    return folder
+
+
+def load_weights(name_or_folder: str | Path, *, map_location: str | torch.device = "cpu") -> PAMM:
+    """Build a network from its saved config and weights, in evaluation mode.
+
+    Args:
+        name_or_folder: a shipped name, else a folder, else a hub name (``organisation/name``).
+        map_location: device of the network.
+
+    Raises:
+        ValueError: if there is no such thing, a file is missing or damaged, or weights and config do not belong
+            together.
+    """
+    folder = find_weights(name_or_folder)
+    model = create_model(_read_config(folder / CONFIG_FILE))
+    path = folder / WEIGHTS_FILE
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path}: not a whole safetensors file ({error}): copy or download it again") from error
+    _check_fit(tensors, model.state_dict(), folder)
+    model.load_state_dict(tensors)
+    return model.to(map_location).eval()
+
+
+def find_weights(name_or_folder: str | Path) -> Path:
+    """The folder that holds some weights; those of a hub name are fetched, once.
+
+    Args:
+        name_or_folder: a shipped name, else a folder, else a hub name (``organisation/name``).
+
+    Raises:
+        ValueError: if there is no such thing.
+    """
+    name = str(name_or_folder)
+    if name in list_shipped():
+        return _shipped_root() / name
+    folder = Path(name_or_folder).expanduser()
+    if not folder.is_dir():
+        if folder.exists() or not _HUB_NAME.fullmatch(name):
+            raise ValueError(
+                f"no weights {name!r}: give a shipped name ({', '.join(list_shipped()) or 'none here'}), a folder with "
+                f"{WEIGHTS_FILE} and {CONFIG_FILE}, or a hub name such as organisation/name"
+            )
+        folder = _fetch(name)
+    for file in (WEIGHTS_FILE, CONFIG_FILE):
+        if not (folder / file).is_file():
+            raise ValueError(f"{folder}: no {file} there: give a folder that holds {WEIGHTS_FILE} and {CONFIG_FILE}")
+    return folder
+
+
+def _fetch(name: str) -> Path:
+    try:
+        return Path(snapshot_download(name, allow_patterns=[WEIGHTS_FILE, CONFIG_FILE]))
+    except Exception as error:
+        # the client raises errors of several libraries: of the hub, of HTTP, of the disk
+        reason = str(error).strip().partition("\n")[0]
+        raise ValueError(
+            f"no folder {name!r} here, and the hub did not give it ({type(error).__name__}: {reason}): check the name "
+            "and the connection, or give the folder of a copy"
+        ) from error
+
+
+def _stored(name: str, value: Tensor, dtype: torch.dtype | None) -> Tensor:
+    value = value.detach().cpu()
+    if dtype is not None and value.is_floating_point():
+        lowered = value.to(dtype)
+        if not torch.equal(lowered.isfinite(), value.isfinite()):
+            raise ValueError(f"{name} holds numbers too large for {dtype}: store it as it is, or as torch.bfloat16")
+        value = lowered
+    return value.contiguous()
+
+
+def _read_config(path: Path) -> PAMMConfig:
+    try:
+        values: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path}: not a readable JSON file ({error})") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"{path}: holds a {type(values).__name__}, must be an object of model settings")
+    try:
+        return PAMMConfig.from_dict(values)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _check_fit(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], folder: Path) -> None:
+    both = found.keys() & wanted.keys()
+    problems = {
+        "missing": [name for name in wanted if name not in found],
+        "not in the network": [name for name in found if name not in wanted],
+        "of another shape": [
+            f"{name} {tuple(found[name].shape)} instead of {tuple(wanted[name].shape)}"
+            for name in wanted
+            if name in both and found[name].shape != wanted[name].shape
+        ],
+    }
+    lines = [f"{len(names)} {what} ({_first(names)})" for what, names in problems.items() if names]
+    if lines:
+        raise ValueError(
+            f"{folder}: the weights are not those of its config: tensors {'; '.join(lines)}: "
+            f"give {WEIGHTS_FILE} and {CONFIG_FILE} of one and the same network"
+        )
+
+
+def _first(names: Iterable[str]) -> str:
+    listed = list(names)
+    return ", ".join(listed[:_NAMED]) + (", …" if len(listed) > _NAMED else "")
