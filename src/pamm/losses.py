@@ -1,0 +1,226 @@
+"""Training losses by name, their weighted sum, and the loss that balances the experts.
+
+Every loss takes the network's raw output and the label of one task and returns a scalar: a mean over the pixels of
+the batch whose label counts (:meth:`pamm.tasks.Task.valid`), in float32. With no such pixel it is 0 and still has
+gradients (all zero), so that a batch without labels of a task trains the others. The formulas and what they are
+divided by are those of the released code; values and gradients agree with it.
+
+A loss of one's own is a function with the same arguments, put into :data:`LOSSES`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from pamm.tasks import Task
+
+LossFn = Callable[[Tensor, Tensor, Task], Tensor]
+"""(output (b, channels, H, W), label (b, label_channels, H, W), task) to a scalar."""
+
+
+def cross_entropy(output: Tensor, label: Tensor, task: Task) -> Tensor:
+    """Cross-entropy of classes, mean over valid pixels.
+
+    Args:
+        output: (b, channels, H, W) logits.
+        label: (b, 1, H, W) class numbers.
+        task: says which labels to ignore.
+
+    Returns:
+        Scalar in nats.
+
+    Example:
+        >>> import torch
+        >>> from pamm.tasks import Task
+        >>> task = Task(name="two", channels=2, kind="classes", loss="cross_entropy", score="miou")
+        >>> label = torch.tensor([[[[1, 255]]]])
+        >>> cross_entropy(torch.zeros(1, 2, 1, 2), label, task)
+        tensor(0.6931)
+    """
+    valid = task.valid(label)
+    return _mean(_class_error(output, label, valid), valid)
+
+
+def balanced_cross_entropy(output: Tensor, label: Tensor, task: Task) -> Tensor:
+    """Two-class cross-entropy in which both classes weigh the same, sum over valid pixels divided by their number.
+
+    Positive pixels weigh w, negative ones 1 - w, where w is the task's ``positive_weight`` or, without one, the
+    fraction of negatives among the batch's valid pixels. A batch of one class only therefore has loss 0, as in the
+    released code.
+
+    Args:
+        output: (b, 2, H, W) logits of "no" and "yes".
+        label: (b, 1, H, W), 0 or 1.
+        task: says which labels to ignore and may fix the weight.
+
+    Returns:
+        Scalar in nats.
+    """
+    valid = task.valid(label)
+    return _mean(_class_error(output, label, valid) * _balance(label, valid, task.positive_weight), valid)
+
+
+def balanced_bce(output: Tensor, label: Tensor, task: Task) -> Tensor:
+    """Binary cross-entropy with weighted positives, sum over valid pixels divided by their number.
+
+    The weights are those of :func:`balanced_cross_entropy`. The released configs fix w: 0.88 on NYUD-v2 and 0.95 on
+    PASCAL-Context.
+
+    Args:
+        output: (b, 1, H, W) logits.
+        label: (b, 1, H, W) in [0, 1].
+        task: says which labels to ignore and may fix the weight.
+
+    Returns:
+        Scalar in nats.
+    """
+    valid = task.valid(label)
+    target = torch.where(valid, label, 0).float()
+    error = F.binary_cross_entropy_with_logits(output.float(), target, reduction="none")
+    return _mean(error * _balance(label, valid, task.positive_weight), valid)
+
+
+def l1(output: Tensor, label: Tensor, task: Task) -> Tensor:
+    """Absolute error, mean over the valid pixels and over the channels.
+
+    Args:
+        output: (b, channels, H, W), in the label's unit.
+        label: (b, channels, H, W).
+        task: says which labels to ignore.
+
+    Returns:
+        Scalar in the label's unit.
+    """
+    valid = task.valid(label)
+    return _mean(_difference(output.float(), label, valid).mean(dim=1, keepdim=True), valid)
+
+
+def unit_l1(output: Tensor, label: Tensor, task: Task) -> Tensor:
+    """Absolute error of the output scaled to unit length: summed over the channels, mean over the valid pixels.
+
+    Args:
+        output: (b, channels, H, W), of any length.
+        label: (b, channels, H, W) unit vectors.
+        task: says which labels to ignore.
+
+    Returns:
+        Scalar in [0, 2·sqrt(channels)].
+    """
+    valid = task.valid(label)
+    direction = F.normalize(output.float(), dim=1, eps=1e-6)
+    return _mean(_difference(direction, label, valid).sum(dim=1, keepdim=True), valid)
+
+
+LOSSES: dict[str, LossFn] = {
+    "cross_entropy": cross_entropy,
+    "balanced_cross_entropy": balanced_cross_entropy,
+    "balanced_bce": balanced_bce,
+    "l1": l1,
+    "unit_l1": unit_l1,
+}
+"""The losses a task may name; add to it for a task of one's own."""
+
+
+def multi_task_loss(
+    outputs: Mapping[str, Tensor], labels: Mapping[str, Tensor], tasks: Iterable[Task]
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Weighted sum of the losses of several tasks.
+
+    Args:
+        outputs: by task name, (b, channels, H, W) raw output of the network.
+        labels: by task name, (b, label_channels, H, W).
+        tasks: the tasks to sum over, each with its ``loss`` and ``loss_weight``.
+
+    Returns:
+        The sum with weights, and each task's loss without.
+
+    Raises:
+        ValueError: if there is no task, a task names an unknown loss, an output or a label is missing, or shapes
+            do not fit.
+    """
+    losses: dict[str, Tensor] = {}
+    weighted: list[Tensor] = []
+    for task in tasks:
+        if task.loss not in LOSSES:
+            raise ValueError(
+                f"task {task.name}: no loss named {task.loss!r}; known: {', '.join(LOSSES)}; others: pamm.losses.LOSSES"
+            )
+        for what, tensors in (("output", outputs), ("label", labels)):
+            if task.name not in tensors:
+                raise ValueError(f"task {task.name}: no {what} among {', '.join(tensors) or 'none'}; give one per task")
+        output, label = outputs[task.name], labels[task.name]
+        batch, _, *size = output.shape
+        wanted = (batch, task.label_channels, *size)
+        if label.shape != wanted or output.shape[1] != task.channels:
+            raise ValueError(
+                f"task {task.name}: got output {tuple(output.shape)} and label {tuple(label.shape)}; "
+                f"wanted {task.channels} output channels and a label of shape {wanted}"
+            )
+        losses[task.name] = LOSSES[task.loss](output, label, task)
+        weighted.append(task.loss_weight * losses[task.name])
+    if not weighted:
+        raise ValueError("no task was given: a loss needs one or more")
+    return torch.stack(weighted).sum(), losses
+
+
+def load_balancing_loss(gates: Sequence[Tensor]) -> Tensor:
+    """How unevenly the experts are used: 0 when all are used alike, M - 1 when a single one of M is.
+
+    The importance of an expert is the sum of its gates over the batch (Shazeer et al. 2017, eq. 6 and 7); the loss of
+    one router is the squared coefficient of variation of the importance over the experts, with the population
+    variance. The result is the mean over routers, that is over the tasks and the entries of ``gates``, so that its
+    weight means the same for any number of tasks and stages. The paper weighs it by 0.0001 to 0.0005; the released
+    code never computes it.
+
+    Args:
+        gates: one or more tensors (b, T, M) of non-negative gates, one per stage and parameter.
+
+    Returns:
+        Scalar in [0, M - 1].
+
+    Raises:
+        ValueError: if ``gates`` is empty.
+
+    Example:
+        >>> import torch
+        >>> load_balancing_loss([torch.tensor([[[1.0, 0.0, 0.0, 0.0]], [[1.0, 0.0, 0.0, 0.0]]])])
+        tensor(3.)
+        >>> load_balancing_loss([torch.tensor([[[1.0, 0.0]], [[0.0, 1.0]]])])
+        tensor(0.)
+    """
+    if not gates:
+        raise ValueError("got no gates: a network without experts has no load to balance")
+    spread = []
+    for gate in gates:
+        importance = gate.float().sum(dim=0)  # (T, M)
+        mean = importance.mean(dim=-1)
+        variance = importance.var(dim=-1, correction=0)
+        spread.append((variance / mean.square().clamp(min=1e-10)).mean())
+    return torch.stack(spread).mean()
+
+
+def _class_error(output: Tensor, label: Tensor, valid: Tensor) -> Tensor:
+    """Cross-entropy per pixel, (b, 1, H, W); what it is at invalid pixels has no meaning."""
+    target = torch.where(valid, label, 0).squeeze(1).long()
+    return F.cross_entropy(output.float(), target, reduction="none").unsqueeze(1)
+
+
+def _difference(output: Tensor, label: Tensor, valid: Tensor) -> Tensor:
+    """Absolute error per value; labels that are not numbers, at invalid pixels, do not reach the gradient."""
+    return (output - torch.where(valid, label, 0)).abs()
+
+
+def _balance(label: Tensor, valid: Tensor, positive_weight: float | None) -> Tensor:
+    """Weight of each pixel, of the label's shape: w where it is positive, 1 - w elsewhere."""
+    positive = valid & (label > 0.5)
+    if positive_weight is not None:
+        return torch.where(positive, positive_weight, 1 - positive_weight)
+    weight = 1 - positive.sum() / valid.sum().clamp(min=1)
+    return torch.where(positive, weight, 1 - weight)
+
+
+def _mean(values: Tensor, valid: Tensor) -> Tensor:
+    """Mean of (b, 1, H, W) values over the valid ones, 0 with a graph if there are none."""
+    return torch.where(valid, values, 0).sum() / valid.sum().clamp(min=1)
