@@ -29,7 +29,7 @@ def task_rows(model: PAMM) -> dict[str, int]:
     config = model.config
     twin = dataclasses.replace(config.tasks[0], name=f"{config.tasks[0].name}_twin")
     with torch.device("meta"):
-        wider = create_model(dataclasses.replace(config, tasks=(*config.tasks, twin), pretrained=None))
+        wider = create_model(dataclasses.replace(config, tasks=(*config.tasks, twin)))
     other = wider.state_dict()
     count = len(config.tasks)
     rows = {}

@@ -1,0 +1,84 @@
+"""Where the sizes live: presets, and the function that builds a network from one."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pamm.models.backbone import build_encoder
+from pamm.models.config import STAGES, PAMMConfig, check_keys, unknown_name
+from pamm.models.fusion import Fusion, Heads
+from pamm.models.pamm import PAMM
+from pamm.models.pretrained import load_encoder, read_settings
+from pamm.models.stage import Stage
+from pamm.tasks import Task, get_tasks
+
+PRESETS: dict[str, PAMMConfig] = {
+    # For CPUs and small pictures: half the usual patch, so that 128×160 pixels still give 16×20 positions.
+    "pamm_tiny": PAMMConfig(
+        image_size=(128, 160),
+        patch_size=8,
+        encoder_width=128,
+        encoder_depth=8,
+        encoder_heads=4,
+        encoder_mlp_ratio=3.0,
+        stochastic_depth=0.05,
+        d_model=32,
+        norm_groups=8,
+        d_state=8,
+    ),
+    "pamm_small": PAMMConfig(encoder_width=384, encoder_depth=12, encoder_heads=6, d_model=192),
+    "pamm_base": PAMMConfig(encoder_width=768, encoder_depth=12, encoder_heads=12),
+    # The paper's for NYUD-v2; for PASCAL-Context image_size=(512, 512), d_model=1024 and d_state=64.
+    "pamm_large": PAMMConfig(),
+}
+"""Ready configs by name."""
+
+
+def create_model(
+    preset_or_config: str | PAMMConfig,
+    *,
+    tasks: Iterable[str | Task | Mapping[str, Any]] | None = None,
+    pretrained: str | None = None,
+    **overrides: Any,
+) -> PAMM:
+    """Build a network with new weights.
+
+    Args:
+        preset_or_config: name of a preset, see :data:`PRESETS`, or a config.
+        tasks: tasks to predict, by name or as records; those of the config if left out.
+        pretrained: local folder or hub name of a ViT or DINOv2, for example ``google/vit-base-patch16-224`` or
+            ``facebook/dinov2-small``: the encoder takes its form, its weights and its normalisation. Nothing is
+            fetched unless this is given.
+        **overrides: fields of the config to change.
+
+    Returns:
+        The network, in training mode; ``model.config`` describes it fully.
+
+    Raises:
+        ValueError: if a name is unknown (the nearest are named), a value does not fit, or the pretrained weights
+            cannot be had.
+
+    Examples:
+        >>> model = create_model("pamm_tiny", tasks=["depth", "edge"], scan_kind="gilbert")
+        >>> [task.name for task in model.config.tasks]
+        ['depth', 'edge']
+    """
+    if isinstance(preset_or_config, PAMMConfig):
+        config = preset_or_config
+    elif preset_or_config in PRESETS:
+        config = PRESETS[preset_or_config]
+    else:
+        raise unknown_name("preset", str(preset_or_config), PRESETS)
+    check_keys(overrides)
+    if tasks is not None:
+        overrides["tasks"] = get_tasks(tasks)
+    if pretrained is not None:
+        overrides = read_settings(pretrained) | overrides
+    config = dataclasses.replace(config, **overrides)
+    return PAMM(
+        config,
+        encoder=build_encoder(config) if pretrained is None else load_encoder(pretrained, config),
+        stages=[Stage(config) for _ in range(STAGES)],
+        fusion=Fusion(config),
+        heads=Heads(config),
+    )

@@ -1,0 +1,178 @@
+"""Parameter experts (PE): how the scan's B and C come from its input, with knowledge shared by the tasks.
+
+Letters, as in the paper's figure of the PE: ``T`` tasks, ``b`` batch, ``L`` positions of an ``h × w`` grid, ``E``
+inner width, ``N`` state size, ``P`` parameters made by experts (B, C or both), ``M`` experts, ``r`` their rank,
+``k`` experts kept; ``U_i``, ``a_i`` and ``V_i``, ``c_i`` the two halves of expert i, ``g`` its gate, ``m`` the mixing
+weight of a task's own map. B and C read the same input, so one set of layers serves both.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pamm.models.layers import Grid, TaskBatchNorm, TaskLayerNorm, TaskLinear, TaskTokenConv, TokenConv
+
+
+class Router(nn.Module):
+    """Scores the experts from the whole map, for each task and parameter."""
+
+    def __init__(self, *, tasks: int, kinds: int, width: int, scores: int, grid: Grid) -> None:
+        """Build the layer.
+
+        Args:
+            tasks: number of tasks T.
+            kinds: number of parameters P.
+            width: inner width E.
+            scores: numbers wanted per task and parameter.
+            grid: rows and columns the spatial weighting is made for; other grids resize it.
+        """
+        super().__init__()
+        quarter, pairs = width // 4, tasks * kinds
+        self.tasks, self.kinds = tasks, kinds
+        self.channel_in = TaskLinear(tasks=tasks, inputs=width, outputs=kinds * quarter)
+        self.channel_norm = TaskLayerNorm(tasks, kinds, quarter, eps=1e-5)
+        self.channel_out = TaskLinear(tasks=pairs, inputs=quarter, outputs=quarter)
+        bound = 1 / math.sqrt(grid[0] * grid[1])
+        self.place_weight = nn.Parameter(torch.empty(tasks, kinds, *grid).uniform_(-bound, bound))
+        self.place_bias = nn.Parameter(torch.empty(tasks, kinds).uniform_(-bound, bound))
+        self.place_norm = TaskLayerNorm(tasks, kinds, width, eps=1e-5)
+        self.place_out = TaskLinear(tasks=pairs, inputs=width, outputs=quarter)
+        self.score = TaskLinear(tasks=pairs, inputs=2 * quarter, outputs=scores)
+
+    def forward(self, x: Tensor, grid: Grid) -> Tensor:
+        """Score the experts.
+
+        Args:
+            x: (T, b, L, E).
+            grid: rows and columns of the L positions.
+
+        Returns:
+            (T, b, P, scores).
+        """
+        channel = torch.unflatten(self.channel_in(x), -1, (self.kinds, -1))  # (T, b, L, P, E/4)
+        # The mean comes before the second map: both are linear, and it leaves one position to map.
+        channel = F.gelu(self.channel_norm(channel)).mean(2)
+        weight = self.place_weights(grid)  # (T, P, L)
+        place = torch.matmul(weight[:, None], x) + self.place_bias[:, None, :, None]  # (T, b, P, E)
+        place = F.gelu(self.place_norm(place))
+        both = torch.cat((self._pairwise(self.channel_out, channel), self._pairwise(self.place_out, place)), dim=-1)
+        return self._pairwise(self.score, both)
+
+    def place_weights(self, grid: Grid) -> Tensor:
+        """Weights of the positions of any grid, (T, P, L); their sum stays about the same."""
+        weight: Tensor = self.place_weight
+        if grid != weight.shape[-2:]:
+            shrink = weight[0, 0].numel() / (grid[0] * grid[1])
+            weight = F.interpolate(weight, size=grid, mode="bilinear", align_corners=False) * shrink
+        return weight.flatten(2)
+
+    def _pairwise(self, layer: nn.Module, x: Tensor) -> Tensor:
+        """Apply a layer with weights for each pair of task and parameter, (T, b, P, ·) → (T, b, P, ·)."""
+        out: Tensor = layer(x.transpose(1, 2).flatten(0, 1))
+        return torch.unflatten(out, 0, (self.tasks, self.kinds)).transpose(1, 2)
+
+
+def keep_largest(gates: Tensor, kept: int) -> Tensor:
+    """Set all but the largest gates to 0, without renormalising the rest.
+
+    Args:
+        gates: (..., M).
+        kept: number of gates to keep.
+    """
+    if kept >= gates.shape[-1]:
+        return gates
+    places = gates.topk(kept, dim=-1).indices
+    return gates * torch.zeros_like(gates).scatter(-1, places, 1.0)
+
+
+class ParameterExperts(nn.Module):
+    """``PE(x_t) = BN_t(BN'_t(Σ_i g_i e_i(x_t)) + m_t · e_t(x_t) + general(stop_gradient(x_t)))`` for P parameters.
+
+    The gates scale the second halves of the experts, ``Σ_i g_i V_i (U_i x + a_i) + g_i c_i``, so that all experts are
+    one map to M·r channels and one map back: no tensor has positions, experts and states at once.
+    """
+
+    def __init__(
+        self,
+        *,
+        tasks: int,
+        kinds: int,
+        width: int,
+        states: int,
+        count: int,
+        rank: int,
+        kept: int,
+        kernel: int,
+        grid: Grid,
+    ) -> None:
+        """Build the layer.
+
+        Args:
+            tasks: number of tasks T.
+            kinds: number of parameters P.
+            width: inner width E.
+            states: state size N.
+            count: number of experts M.
+            rank: rank r of the experts and of the tasks' own maps.
+            kept: number k of gates kept.
+            kernel: side of the kernel of ``U`` and of the general map.
+            grid: rows and columns the router is made for.
+        """
+        super().__init__()
+        self.count, self.rank, self.kept, self.kinds, self.states = count, rank, kept, kinds, states
+        self.router = Router(tasks=tasks, kinds=kinds, width=width, scores=2 * count + 1, grid=grid)
+        self.down = TokenConv(inputs=width, outputs=kinds * count * rank, kernel=kernel)
+        bound = 1 / math.sqrt(rank)
+        self.up_weight = nn.Parameter(torch.empty(kinds, count, rank, states).uniform_(-bound, bound))
+        self.up_bias = nn.Parameter(torch.empty(kinds, count, states).uniform_(-bound, bound))
+        self.own_down = TaskTokenConv(tasks=tasks, inputs=width, outputs=kinds * rank, kernel=kernel)
+        self.own_up = TaskLinear(tasks=tasks * kinds, inputs=rank, outputs=states)
+        self.general = TokenConv(inputs=width, outputs=kinds * states, kernel=kernel)
+        self.expert_norm = TaskBatchNorm(tasks=tasks, channels=kinds * states)
+        self.norm = TaskBatchNorm(tasks=tasks, channels=kinds * states)
+
+    def forward(self, x: Tensor, grid: Grid, *, noise: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Make the parameters of the scan.
+
+        Args:
+            x: input of the scan, (T, b, L, E).
+            grid: rows and columns of the L positions.
+            noise: (T, b, P, M) standard normal draws for the gates, used in training only; None draws them.
+
+        Returns:
+            The parameters (T, b, L, P, N), and the gates (T, b, P, M) before the smallest are set to 0.
+        """
+        all_gates, mix = self.gates(x, grid, noise=noise)
+        gates = keep_largest(all_gates, self.kept)
+        low: Tensor = self.down(x, grid)  # (T, b, L, P·M·r)
+        shared = [
+            self._experts(part, gates[:, :, index], index) for index, part in enumerate(low.chunk(self.kinds, dim=-1))
+        ]
+        own = self._own(x, grid) * mix[:, :, None, :, None]
+        value = self.expert_norm(torch.cat(shared, dim=-1)) + own.flatten(-2) + self.general(x.detach(), grid)
+        value = self.norm(value)
+        return torch.unflatten(value, -1, (self.kinds, self.states)), all_gates
+
+    def gates(self, x: Tensor, grid: Grid, *, noise: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Gates of all experts, (T, b, P, M), each P's sum 1, and the mixing weights of the tasks' maps, (T, b, P)."""
+        scores: Tensor = self.router(x, grid)
+        logits, scale, mix = torch.split(scores, [self.count, self.count, 1], dim=-1)
+        if self.training:
+            logits = logits + (torch.randn_like(logits) if noise is None else noise) * scale
+        return logits.softmax(-1), mix.squeeze(-1)
+
+    def _experts(self, low: Tensor, gates: Tensor, index: int) -> Tensor:
+        """Second halves of one parameter's experts: (T, b, L, M·r) and gates (T, b, M) → (T, b, L, N)."""
+        tasks, batch, length, _ = low.shape
+        weight = (gates[..., None, None] * self.up_weight[index]).flatten(-3, -2)  # (T, b, M·r, N)
+        bias = gates @ self.up_bias[index]  # (T, b, N)
+        out = torch.baddbmm(bias.flatten(0, 1)[:, None], low.flatten(0, 1), weight.flatten(0, 1))
+        return out.view(tasks, batch, length, -1)
+
+    def _own(self, x: Tensor, grid: Grid) -> Tensor:
+        """The tasks' own low-rank maps, (T, b, L, E) → (T, b, L, P, N)."""
+        low = torch.unflatten(self.own_down(x, grid), -1, (self.kinds, self.rank))
+        pairs: Tensor = self.own_up(low.permute(0, 3, 1, 2, 4).flatten(0, 1))  # (T·P, b, L, N)
+        return torch.unflatten(pairs, 0, (len(x), self.kinds)).permute(0, 2, 3, 1, 4)

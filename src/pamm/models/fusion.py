@@ -1,0 +1,101 @@
+"""From the stages to the maps: fusion of the stages, and one head per task.
+
+Letters: ``b`` batch, ``T`` tasks, ``L`` positions of an ``h × w`` grid, ``d`` decoder width, ``S`` stages.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pamm.models.config import STAGES, PAMMConfig
+from pamm.models.layers import Grid, TaskBatchNorm, TaskLinear, TaskTokenConv
+
+
+class Fusion(nn.Module):
+    """Weighted sum of a task's stages: at each position, the S weights are a softmax over maps made from them all."""
+
+    def __init__(self, config: PAMMConfig) -> None:
+        """Build the layer.
+
+        Args:
+            config: sizes and switches.
+        """
+        super().__init__()
+        tasks, width = len(config.tasks), config.d_model
+        self.join = TaskLinear(tasks=tasks, inputs=STAGES * width, outputs=width)
+        self.norm = TaskBatchNorm(tasks=tasks, channels=width)
+        self.weigh = TaskTokenConv(tasks=tasks, inputs=width, outputs=STAGES, kernel=3)
+
+    def forward(self, stages: list[Tensor], grid: Grid) -> Tensor:
+        """Fuse the stages.
+
+        Args:
+            stages: S tensors (T, b, L, d).
+            grid: rows and columns of the L positions.
+
+        Returns:
+            Tokens (T, b, L, d).
+        """
+        joined = F.gelu(self.norm(self.join(torch.cat(stages, dim=-1))))
+        weights = self.weigh(joined, grid).softmax(-1)  # (T, b, L, S)
+        return torch.stack([stage * weights[..., s, None] for s, stage in enumerate(stages)]).sum(0)
+
+
+class Head(nn.Module):
+    """Turns a task's fused map into its output: 3×3 convolution, batch norm, GELU, 1×1 convolution."""
+
+    def __init__(self, *, width: int, channels: int) -> None:
+        """Build the layer.
+
+        Args:
+            width: decoder width d.
+            channels: channels of the output.
+        """
+        super().__init__()
+        self.conv = nn.Conv2d(width, width, 3, padding=1)
+        self.norm = nn.BatchNorm2d(width)
+        self.predict = nn.Conv2d(width, channels, 1)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(b, d, h, w) → (b, channels, h, w)."""
+        out: Tensor = self.predict(F.gelu(self.norm(self.conv(maps))))
+        return out
+
+
+class Heads(nn.Module):
+    """The heads of all tasks on enlarged maps."""
+
+    def __init__(self, config: PAMMConfig) -> None:
+        """Build the layer.
+
+        Args:
+            config: sizes and switches.
+        """
+        super().__init__()
+        self.scale = config.head_scale
+        self.heads = nn.ModuleDict(
+            {task.name: Head(width=config.d_model, channels=task.channels) for task in config.tasks}
+        )
+
+    def forward(self, tokens: Tensor, grid: Grid, size: tuple[int, int]) -> dict[str, Tensor]:
+        """Predict all maps.
+
+        Args:
+            tokens: fused tokens, (T, b, L, d).
+            grid: rows and columns of the L positions.
+            size: height and width of the outputs in pixels.
+
+        Returns:
+            By task name, raw values (b, channels, *size).
+        """
+        maps = torch.unflatten(tokens, 2, grid).permute(0, 1, 4, 2, 3)  # (T, b, d, h, w)
+        large = (self.scale * grid[0], self.scale * grid[1])
+        return {
+            name: resize(head(resize(task_maps, large)), size)
+            for task_maps, (name, head) in zip(maps, self.heads.items(), strict=True)
+        }
+
+
+def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bilinear interpolation of (b, C, h, w) to another height and width."""
+    return maps if maps.shape[-2:] == size else F.interpolate(maps, size=size, mode="bilinear", align_corners=False)

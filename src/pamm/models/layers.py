@@ -1,0 +1,162 @@
+"""Layers that hold one set of weights per task and run all tasks in one call.
+
+Letters: ``T`` tasks, ``b`` batch, ``L`` positions of an ``h × w`` grid, ``C`` channels.
+
+Two layouts carry the tasks: *tokens* (T, b, L, C), on which a map per task is one batched product, and *maps*
+(b, T·C, h, w), on which convolutions run. Parameters are stacked task by task along their first dimension.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Grid = tuple[int, int]
+
+
+def to_tokens(maps: Tensor, *, tasks: int) -> Tensor:
+    """(b, T·C, h, w) → (T, b, L, C), a view where the maps are channels-last."""
+    return torch.unflatten(maps.flatten(2), 1, (tasks, -1)).permute(1, 0, 3, 2)
+
+
+def to_maps(tokens: Tensor, grid: Grid) -> Tensor:
+    """(T, b, L, C) → (b, T·C, h, w), channels-last in memory."""
+    tasks, batch, _, channels = tokens.shape
+    return tokens.permute(1, 2, 0, 3).reshape(batch, *grid, tasks * channels).permute(0, 3, 1, 2)
+
+
+class TaskLinear(nn.Module):
+    """One linear map per task."""
+
+    def __init__(self, *, tasks: int, inputs: int, outputs: int, bias: bool = True) -> None:
+        """Build the layer.
+
+        Args:
+            tasks: number of tasks T.
+            inputs: number of input channels.
+            outputs: number of output channels.
+            bias: whether the maps have a bias.
+        """
+        super().__init__()
+        bound = 1 / math.sqrt(inputs)
+        self.weight = nn.Parameter(torch.empty(tasks, outputs, inputs).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(tasks, outputs).uniform_(-bound, bound)) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(T, ..., inputs) → (T, ..., outputs)."""
+        flat = x.flatten(1, -2)
+        weight = self.weight.mT
+        out = torch.bmm(flat, weight) if self.bias is None else torch.baddbmm(self.bias[:, None], flat, weight)
+        return out.view(*x.shape[:-1], -1)
+
+
+class TaskLayerNorm(nn.Module):
+    """Layer norm over the last dimension with one scale and shift per task."""
+
+    def __init__(self, *shape: int, eps: float) -> None:
+        """Build the layer.
+
+        Args:
+            shape: T, then the trailing dimensions of the input that have their own scale and shift.
+            eps: added to the variance.
+        """
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(shape))
+        self.bias = nn.Parameter(torch.zeros(shape))
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(T, ..., *shape[1:]) → the same."""
+        tasks, *rest = self.weight.shape
+        shape = (tasks, *[1] * (x.dim() - 1 - len(rest)), *rest)
+        normed = F.layer_norm(x, x.shape[-1:], eps=self.eps)
+        return torch.addcmul(self.bias.view(shape), normed, self.weight.view(shape))
+
+
+class TaskConv2d(nn.Conv2d):
+    """Convolution whose output channels are those of the tasks in turn."""
+
+
+class TaskGroupNorm(nn.GroupNorm):
+    """Group norm on maps (b, T·C, h, w): groups lie within tasks, so it equals one norm per task."""
+
+    def __init__(self, *, tasks: int, groups: int, channels: int) -> None:
+        """Build the layer.
+
+        Args:
+            tasks: number of tasks T.
+            groups: groups per task.
+            channels: channels C per task.
+        """
+        super().__init__(tasks * groups, tasks * channels)
+
+
+class TaskBatchNorm(nn.BatchNorm1d):
+    """Batch norm on tokens (T, b, L, C): channels have statistics of their own, so it equals one norm per task."""
+
+    def __init__(self, *, tasks: int, channels: int) -> None:
+        """Build the layer.
+
+        Args:
+            tasks: number of tasks T.
+            channels: channels C per task.
+        """
+        super().__init__(tasks * channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(T, b, L, C) → the same."""
+        tasks, batch, length, channels = x.shape
+        flat: Tensor = super().forward(x.permute(1, 2, 0, 3).reshape(batch * length, tasks * channels))
+        return flat.view(batch, length, tasks, channels).permute(2, 0, 1, 3)
+
+
+class TokenConv(nn.Module):
+    """A k×k convolution on tokens, the same weights for every task; a plain linear map where k is 1."""
+
+    def __init__(self, *, inputs: int, outputs: int, kernel: int) -> None:
+        """Build the layer.
+
+        Args:
+            inputs: number of input channels.
+            outputs: number of output channels.
+            kernel: side k of the kernel, odd.
+        """
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)
+
+    def forward(self, x: Tensor, grid: Grid) -> Tensor:
+        """(T, b, L, inputs) → (T, b, L, outputs)."""
+        if self.conv.kernel_size == (1, 1):
+            return F.linear(x, self.conv.weight.flatten(1), self.conv.bias)
+        tasks, batch, length, channels = x.shape
+        maps: Tensor = self.conv(x.reshape(tasks * batch, *grid, channels).permute(0, 3, 1, 2))
+        return maps.permute(0, 2, 3, 1).reshape(tasks, batch, length, -1)
+
+
+class TaskTokenConv(nn.Module):
+    """A k×k convolution on tokens with weights per task; one batched product where k is 1."""
+
+    def __init__(self, *, tasks: int, inputs: int, outputs: int, kernel: int) -> None:
+        """Build the layer.
+
+        Args:
+            tasks: number of tasks T.
+            inputs: number of input channels per task.
+            outputs: number of output channels per task.
+            kernel: side k of the kernel, odd.
+        """
+        super().__init__()
+        self.tasks = tasks
+        self.linear = TaskLinear(tasks=tasks, inputs=inputs, outputs=outputs) if kernel == 1 else None
+        self.conv = None
+        if kernel > 1:
+            self.conv = TaskConv2d(tasks * inputs, tasks * outputs, kernel, padding=kernel // 2, groups=tasks)
+
+    def forward(self, x: Tensor, grid: Grid) -> Tensor:
+        """(T, b, L, inputs) → (T, b, L, outputs)."""
+        if self.conv is not None:
+            return to_tokens(self.conv(to_maps(x, grid)), tasks=self.tasks)
+        assert self.linear is not None
+        out: Tensor = self.linear(x)
+        return out

@@ -1,0 +1,87 @@
+"""The whole network: encoder, one decoder stage per tap, fusion of the stages, heads.
+
+Letters: ``b`` batch, ``T`` tasks, ``L`` patches of an ``h × w`` grid, ``d`` decoder width, ``M`` experts.
+"""
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor, nn
+
+from pamm.models.backbone import Encoder
+from pamm.models.config import PAMMConfig
+from pamm.models.fusion import Fusion, Heads
+from pamm.models.stage import Stage
+from pamm.ops import scan_orders
+from pamm.ops.scan_order import ScanKind
+
+
+class PAMM(nn.Module):
+    """Parameter Aware Mamba Model (arXiv 2511.14503), built from ready parts; see :func:`pamm.models.create_model`."""
+
+    def __init__(
+        self, config: PAMMConfig, *, encoder: Encoder, stages: list[Stage], fusion: Fusion, heads: Heads
+    ) -> None:
+        """Build the layer.
+
+        Args:
+            config: the sizes and switches the parts were built with.
+            encoder: makes one feature map per stage.
+            stages: turn each of them into one map per task.
+            fusion: joins the stages' maps.
+            heads: predict the outputs.
+        """
+        super().__init__()
+        self.config = config
+        self.encoder = encoder
+        self.stages = nn.ModuleList(stages)
+        self.fusion = fusion
+        self.heads = heads
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        """Predict all maps.
+
+        Args:
+            image: (b, 3, H, W), normalised with ``config.mean`` and ``config.std``; sides multiples of the patch size.
+
+        Returns:
+            By task name, raw values (b, channels, H, W); :meth:`pamm.tasks.Task.decode` turns them into maps.
+
+        Raises:
+            ValueError: if the image has another shape.
+        """
+        return self.forward_with_gates(image)[0]
+
+    def forward_with_gates(self, image: Tensor) -> tuple[dict[str, Tensor], list[Tensor]]:
+        """Predict all maps, and give the gates for a load-balancing loss.
+
+        Args:
+            image: as for :meth:`forward`.
+
+        Returns:
+            The outputs of :meth:`forward`, and for each stage and each of B and C that experts make the gates
+            (b, T, M): positive, their sum over M 1, noisy in training, before the smallest are set to 0.
+        """
+        patch = self.config.patch_size
+        if image.dim() != 4 or image.shape[1] != 3 or image.shape[-2] % patch or image.shape[-1] % patch:
+            raise ValueError(
+                f"got an image of shape {tuple(image.shape)}, wanted (batch, 3, height, width) with sides that are"
+                f" multiples of {patch}: pad it"
+            )
+        size = (image.shape[-2], image.shape[-1])
+        grid = (size[0] // patch, size[1] // patch)
+        orders = orders_on(image.device, self.config.scan_kind, *grid, self.config.scan_directions)
+        outputs: list[Tensor] = []
+        gates: list[Tensor] = []
+        for stage, tap in zip(self.stages, self.encoder(image), strict=True):
+            output, stage_gates = stage(tap, orders)
+            outputs.append(output)
+            gates += stage_gates.values()
+        return self.heads(self.fusion(outputs, grid), grid, size), gates
+
+
+@lru_cache(maxsize=64)
+def orders_on(device: torch.device, kind: ScanKind, height: int, width: int, directions: int) -> Tensor:
+    """The orders in which a grid is read, (K, L), kept on the device."""
+    with torch.inference_mode(False):  # a tensor made in inference mode could not serve training later
+        return scan_orders(kind, height, width, directions).to(device)
