@@ -77,6 +77,10 @@ def test_randomness_follows_from_seed_and_number():
     assert not torch.equal(dataset(seed=1)[3]["image"], dataset()[3]["image"])
 
 
+def test_iterating_ends_after_one_pass():
+    assert [item["name"] for item in dataset()] == list("012345")
+
+
 def test_a_negative_number_is_refused():
     with pytest.raises(IndexError):
         dataset()[-1]

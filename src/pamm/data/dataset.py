@@ -1,6 +1,6 @@
 """From samples to what a data loader collates."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,10 @@ class TransformedDataset(Dataset[dict[str, Any]]):
     def __len__(self) -> int:
         """Number of samples of one pass."""
         return len(self.base)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """The samples of the first pass."""
+        return (self[number] for number in range(len(self)))
 
     def __getitem__(self, number: int) -> dict[str, Any]:
         """One sample as tensors.

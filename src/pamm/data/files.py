@@ -1,0 +1,41 @@
+"""Writing files so that a failure leaves nothing half-written."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+class WriteError(ValueError):
+    """A file could not be written."""
+
+
+@contextmanager
+def atomic_write(path: str | Path) -> Iterator[Path]:
+    """Write a file under a temporary name in the same folder, and give it its name once it is whole.
+
+    Whatever goes wrong, a full disk included, an older file of that name stays as it was and the temporary one is
+    removed.
+
+    Args:
+        path: file to write; missing folders are made.
+
+    Yields:
+        The temporary path, with the suffix of ``path``.
+
+    Raises:
+        WriteError: if the file or its folder cannot be written.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{secrets.token_hex(4)}-{path.name[-64:]}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise WriteError(f"cannot write {path}: {reason}: make room, or choose a folder you may write to") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()

@@ -1,0 +1,209 @@
+"""Reading photos and label maps: many kinds of file in, one kind of array or one clear line out."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+ImageLike = str | Path | Image.Image | NDArray[Any] | Tensor
+"""What :func:`read_image` takes."""
+
+MAX_PIXELS = 100_000_000
+"""Largest number of pixels of a file that is read, unless told otherwise."""
+
+_CHANNELS = (1, 3, 4)
+
+
+class ImageError(ValueError):
+    """Something is not a photo or map that can be read."""
+
+
+def read_image(source: ImageLike, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """Read a photo as the viewer shows it.
+
+    Files and PIL images may be of any mode: the orientation of the EXIF data is applied, transparent pixels are put
+    on white, 16 bits are scaled to 8, and of several frames the first is taken.
+
+    Args:
+        source: path of a file, PIL image, array or tensor. Arrays are (H, W), (H, W, 1), (H, W, 3) or (H, W, 4),
+            tensors (H, W), (1, H, W), (3, H, W) or (4, H, W), of whole numbers 0 to 255, of uint16 values 0 to 65535,
+            of bools, or of floats in [0, 1].
+        max_pixels: largest number of pixels of a file, since a small file can hold a picture that fills the memory.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        ImageError: if it cannot be read; the message says what, where and what to do.
+    """
+    if isinstance(source, str | Path):
+        path = Path(source)
+        with _one_line(str(path)):
+            return _rgb(_open_picture(path, max_pixels), str(path))
+    if isinstance(source, Image.Image):
+        with _one_line("PIL image"):
+            return _rgb(source, "PIL image")
+    if isinstance(source, Tensor):
+        array = _channels_last(source)
+    elif isinstance(source, np.ndarray):
+        array = source
+    else:
+        raise ImageError(
+            f"cannot read an image from a {type(source).__name__}: give a path, PIL image, array or tensor"
+        )
+    return _array_to_rgb(array, type(source).__name__)
+
+
+def read_map(path: str | Path, *, key: str | None = None, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
+    """Read a label map with its values as they are stored.
+
+    Args:
+        path: a picture (palette indices are kept, 16 bits too, transparency is dropped), ``.npy`` or ``.npz``.
+        key: name of the array in an ``.npz`` of several.
+        max_pixels: as for :func:`read_image`.
+
+    Returns:
+        (H, W) or (H, W, C).
+
+    Raises:
+        ImageError: if it cannot be read.
+    """
+    path = Path(path)
+    with _one_line(str(path)):
+        if path.suffix in (".npy", ".npz"):
+            values = _load_array(path, key)
+        else:
+            values = _stored_values(_open_picture(path, max_pixels))
+    if values.ndim == 3 and values.shape[2] == 1:
+        values = values[..., 0]
+    if values.ndim not in (2, 3) or not values.size or values.dtype.kind not in "buif":
+        raise ImageError(
+            f"{path}: an array of {values.dtype} and shape {values.shape} is no map: "
+            "store numbers of shape (rows, columns) or (rows, columns, channels)"
+        )
+    return values
+
+
+@contextmanager
+def _one_line(name: str) -> Iterator[None]:
+    """Turn whatever a decoder raises into one line, and keep its remarks on odd metadata to itself."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except ImageError:
+        raise
+    except (UnidentifiedImageError, BadZipFile) as error:
+        raise ImageError(f"{name}: not a picture or array that can be read: convert it to PNG or JPEG") from error
+    except PermissionError as error:
+        raise ImageError(f"{name}: you may not read it: change its permissions") from error
+    except Exception as error:
+        # decoders raise all kinds of errors for broken files: OSError, SyntaxError, struct.error, IndexError, ...
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ImageError(f"{name}: damaged or cut short ({reason}): copy or save it again") from error
+
+
+def _check_file(path: Path) -> None:
+    if not path.exists():
+        raise ImageError(f"{path}: no such file: check the name")
+    if not path.is_file():
+        raise ImageError(f"{path}: not a file: give the name of a picture")
+    if path.stat().st_size == 0:
+        raise ImageError(f"{path}: the file is empty: copy it again")
+
+
+def _open_picture(path: Path, max_pixels: int) -> Image.Image:
+    """Decode a file, but not one of too many pixels."""
+    _check_file(path)
+    try:
+        picture = Image.open(path)
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"{path}: more pixels than Pillow opens: make the picture smaller") from error
+    with picture:
+        if picture.width * picture.height > max_pixels:
+            size = f"{picture.width}×{picture.height}"
+            raise ImageError(f"{path}: {size} pixels are more than {max_pixels:,}: make the picture smaller")
+        picture.load()
+    return picture
+
+
+def _rgb(picture: Image.Image, name: str) -> NDArray[np.uint8]:
+    if not picture.width or not picture.height:
+        raise ImageError(f"{name}: the image is {picture.width}×{picture.height} pixels, it needs at least one")
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode.startswith(("I", "F")):
+        values = np.asarray(picture)
+        # older Pillows open 16-bit greys as mode I, 32-bit integers
+        if picture.mode == "I" and 0 <= values.min() and values.max() <= np.iinfo(np.uint16).max:
+            values = values.astype(np.uint16)
+        return _array_to_rgb(values, name)
+    if picture.mode in ("La", "RGBa"):
+        picture = picture.convert({"La": "LA", "RGBa": "RGBA"}[picture.mode])
+    if picture.has_transparency_data:
+        coloured = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), coloured)
+    return np.array(picture.convert("RGB"), dtype=np.uint8)
+
+
+def _stored_values(picture: Image.Image) -> NDArray[Any]:
+    if picture.mode in ("LA", "RGBA"):
+        picture = picture.convert(picture.mode[:-1])
+    values = np.array(picture)
+    return values.astype(np.uint8) if values.dtype == bool else values
+
+
+def _channels_last(tensor: Tensor) -> NDArray[Any]:
+    if tensor.ndim not in (2, 3) or (tensor.ndim == 3 and tensor.shape[0] not in _CHANNELS):
+        raise ImageError(f"a tensor of shape {tuple(tensor.shape)} is no image: give one image as (3, H, W)")
+    tensor = tensor.detach().cpu()
+    array: NDArray[Any] = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+    return array if tensor.ndim == 2 else array.transpose(1, 2, 0)
+
+
+def _array_to_rgb(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
+    if array.ndim == 2:
+        array = array[..., None]
+    if array.ndim != 3 or array.shape[2] not in _CHANNELS or not array.size:
+        raise ImageError(f"{name}: an array of shape {array.shape} is no image: give one image as (H, W, 3)")
+    values = _to_bytes(array, name)
+    if values.shape[2] == 4:
+        return _rgb(Image.fromarray(values), name)
+    return np.repeat(values, 3, axis=2) if values.shape[2] == 1 else values
+
+
+def _to_bytes(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
+    """A copy with values 0 to 255."""
+    if array.dtype == np.uint8:
+        return np.array(array, order="C")
+    if array.dtype.kind not in "fbui":
+        raise ImageError(f"{name}: values of type {array.dtype} are no colours: give uint8, or floats in [0, 1]")
+    top = 1.0 if array.dtype.kind in "fb" else 65535.0 if array.dtype.name == "uint16" else 255.0
+    low, high = float(array.min()), float(array.max())
+    # resizing leaves floats a little outside of their range; NaN fails both comparisons
+    if not (low >= -0.01 * top and high <= 1.01 * top):
+        raise ImageError(
+            f"{name}: values of {array.dtype} from {low:g} to {high:g} are no colours: bring them into 0 to {top:g}"
+        )
+    scaled = np.clip(array.astype(np.float32) * np.float32(255 / top), 0, 255)
+    return np.asarray(np.rint(scaled), dtype=np.uint8)
+
+
+def _load_array(path: Path, key: str | None) -> NDArray[Any]:
+    _check_file(path)
+    loaded = np.load(path, allow_pickle=False)
+    if isinstance(loaded, np.ndarray):
+        return loaded
+    with loaded:
+        names = list(loaded)
+        if key is None and len(names) == 1:
+            key = names[0]
+        if key not in names:
+            raise ImageError(f"{path}: give the key of one of its arrays ({', '.join(names)}), got {key}")
+        return np.asarray(loaded[key])
