@@ -13,15 +13,10 @@ from torchmetrics.functional.classification import binary_average_precision, mul
 
 import pamm.metrics
 from pamm.losses import balanced_bce
-from pamm.metrics import CONSTANTS, SCORES, best_constants, multi_task_gain, task_scores
-from pamm.metrics import errors as errors_module
-from pamm.metrics import functional as functional_module
-from pamm.metrics import gain as gain_module
+from pamm.metrics import CONSTANTS, SCORES, best_constants, errors, functional, task_scores
 from pamm.metrics.classes import MaxF
-from pamm.tasks import IGNORE, TASKS, Task, get_tasks
-
-ALBEDO = Task(name="albedo", channels=3, kind="regression", loss="l1", score="rmse", ignore=-1.0)
-TESTED = {**TASKS, "albedo": ALBEDO}
+from pamm.tasks import IGNORE, TASKS, get_tasks
+from score_toys import ALBEDO, TESTED, batches, merged, scored
 
 
 @pytest.fixture(scope="module")
@@ -32,34 +27,6 @@ def golden(shared):
 
 def classes_of(name, channels):
     return replace(TASKS[name], channels=channels, class_names=(), colours=())
-
-
-def batches(task, *, count=2, height=9, width=11):
-    """Random outputs and labels, a fifth of the pixels without label."""
-    for _ in range(count):
-        output = torch.randn(2, task.channels, height, width)
-        if task.classes:
-            label = torch.randint(task.classes, (2, 1, height, width)).to(task.label_dtype)
-        elif task.kind == "direction":
-            label = torch.nn.functional.normalize(torch.randn(2, task.channels, height, width), dim=1)
-        else:
-            label = torch.rand(2, task.channels, height, width) + 0.1
-        empty = torch.rand(2, 1, height, width) < 0.2
-        yield output, torch.where(empty, torch.tensor(task.ignore).to(label), label)
-
-
-def scored(task, pairs):
-    score = SCORES[task.score](task)
-    for output, label in pairs:
-        score.update(output, label)
-    return score
-
-
-def merged(first, second):
-    """Reduce the states of two processes as torchmetrics does, into the first."""
-    for state, reduction in first._reductions.items():
-        setattr(first, state, reduction(torch.stack([getattr(first, state), getattr(second, state)])))
-    return first
 
 
 GOLDEN = {
@@ -163,6 +130,13 @@ def test_absent_class_counts_zero():
     assert scored(task, [(output, label)]).compute()["mIoU"].item() == 50
 
 
+def test_yes_no_question_as_two_classes():
+    task = replace(TASKS["edge"], score="miou")
+    label = torch.tensor([0.0, 0.0, 1.0, 1.0]).view(1, 1, 1, 4)
+    output = torch.tensor([-1.0, 1.0, 1.0, 1.0]).view(1, 1, 1, 4)
+    assert scored(task, [(output, label)]).compute()["mIoU"].item() == pytest.approx(100 * (1 / 2 + 2 / 3) / 2)
+
+
 def test_label_beyond_the_classes_is_named():
     with pytest.raises(ValueError, match="human_parts: got label 9, but the classes are 0 to 6"):
         scored(TASKS["human_parts"], [(torch.zeros(1, 7, 1, 1), torch.full((1, 1, 1, 1), 9))])
@@ -238,56 +212,6 @@ def test_angle_distribution():
     assert found == pytest.approx([300 / 7, 400 / 7, 500 / 7])
 
 
-CONSTANT_OUTPUTS = {
-    "semseg": lambda task: 100 * torch.eye(task.channels),
-    "saliency": lambda task: 100 * torch.eye(task.channels),
-    "edge": lambda task: torch.zeros(1, 1),
-    "depth": lambda task: torch.linspace(0.4, 0.8, 201)[:, None],
-    "normals": lambda task: torch.randn(600, 3),
-}
-
-
-@pytest.mark.parametrize("name", CONSTANT_OUTPUTS)
-def test_no_constant_prediction_is_better(name):
-    """Score many constant outputs as a network would be scored."""
-    task = TASKS[name]
-    labels = [label for _, label in batches(task)]
-    if name == "normals":
-        labels = [
-            torch.where(task.valid(label), label + torch.tensor([0, 0, 1.5]).view(3, 1, 1), label) for label in labels
-        ]
-        labels = [torch.nn.functional.normalize(label, dim=1) for label in labels]
-    constant = best_constants([task])[name]
-    for label in labels:
-        constant.update(label)
-    label = torch.cat(labels)
-    headlines = []
-    for output in CONSTANT_OUTPUTS[name](task):
-        score = scored(task, [(output.view(1, -1, 1, 1).expand(len(label), -1, *label.shape[2:]), label)])
-        headlines.append(score.compute()[score.headline].item())
-    best = max(headlines) if SCORES[task.score].higher_is_better else min(headlines)
-    assert constant.compute().item() == pytest.approx(best, rel=0.01)
-
-
-def test_best_direction_may_be_far_from_the_mean():
-    label = torch.zeros(1, 3, 1, 10)
-    label[0, 2, 0, :6] = 1
-    label[0, 0, 0, 6:] = 1
-    constant = best_constants([TASKS["normals"]])["normals"]
-    constant.update(label)
-    assert constant.compute().item() == pytest.approx(0.4 * 90, abs=1e-3)
-
-
-def test_constants_of_processes_add_up():
-    for task in TESTED.values():
-        pairs = list(batches(task))
-        whole, *parts = (best_constants([task])[task.name] for _ in range(3))
-        for part, (_, label) in zip(parts, pairs, strict=True):
-            whole.update(label)
-            part.update(label)
-        torch.testing.assert_close(merged(*parts).compute(), whole.compute())
-
-
 def test_registries_agree():
     assert set(SCORES) == set(CONSTANTS) == {task.score for task in get_tasks(TASKS)}
 
@@ -305,25 +229,6 @@ def test_a_task_from_outside_brings_its_score(monkeypatch):
     assert constant.compute().isnan()
 
 
-def test_gain_is_signed_by_the_direction_of_the_score():
-    tasks = get_tasks(["semseg", "normals"])
-    assert multi_task_gain({"semseg": 55, "normals": 18}, {"semseg": 50, "normals": 20}, tasks) == pytest.approx(10)
-
-
-@pytest.mark.parametrize(
-    ("scores", "baselines", "tasks", "message"),
-    [
-        ({}, {"depth": 1.0}, ["depth"], "depth: no score among none"),
-        ({"depth": 1.0}, {"edge": 1.0}, ["depth"], "depth: no baseline among edge"),
-        ({"depth": 1.0}, {"depth": 0.0}, ["depth"], "the baseline is 0"),
-        ({}, {}, [], "no task"),
-    ],
-)
-def test_gain_names_what_is_missing(scores, baselines, tasks, message):
-    with pytest.raises(ValueError, match=message):
-        multi_task_gain(scores, baselines, [TASKS[name] for name in tasks])
-
-
-@pytest.mark.parametrize("module", [functional_module, errors_module, gain_module])
+@pytest.mark.parametrize("module", [functional, errors])
 def test_examples(module):
     assert doctest.testmod(module).failed == 0
