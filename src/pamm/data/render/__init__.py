@@ -1,0 +1,1 @@
+"""The renderer behind :mod:`pamm.data.scenes`: solids, their light and surface patterns, furniture, people, rooms."""
