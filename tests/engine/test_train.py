@@ -42,7 +42,7 @@ def test_a_run_leaves_weights_logs_and_pictures(tmp_path):
     assert list((tmp_path / "run/tensorboard").rglob("events*"))
     with next((tmp_path / "run/log").rglob("metrics.csv")).open() as file:
         rows = list(csv.DictReader(file))
-    assert {"train/loss", "val/loss", "val/semseg/mIoU", "val/depth/rmse"} <= set(rows[0])
+    assert {"train/loss", "val/loss", "val/semseg/mIoU", "val/depth/RMSE"} <= set(rows[0])
     losses = [float(row["train/loss"]) for row in rows if row["train/loss"]]
     assert len(losses) == 4
 

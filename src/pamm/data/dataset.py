@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from torch.utils.data import Dataset
 
-from pamm.data.sample import SampleSource, to_tensors
+from pamm.data.sample import Sample, SampleSource, to_tensors
 from pamm.data.transforms import Transform
 from pamm.tasks import Task
 
@@ -60,8 +60,14 @@ class TransformedDataset(Dataset[dict[str, Any]]):
         Raises:
             IndexError: if the number is negative.
         """
+        return to_tensors(self.sample(number), self.tasks, mean=self.mean, std=self.std)
+
+    def sample(self, number: int) -> Sample:
+        """One sample after the transform, before it is normalised: what a person would look at.
+
+        Raises:
+            IndexError: if the number is negative.
+        """
         if number < 0:
             raise IndexError(f"sample {number}: the first is 0")
-        rng = np.random.default_rng([self.seed, number])
-        sample = self.transform(self.base[number % len(self.base)], rng)
-        return to_tensors(sample, self.tasks, mean=self.mean, std=self.std)
+        return self.transform(self.base[number % len(self.base)], np.random.default_rng([self.seed, number]))

@@ -24,6 +24,8 @@ class KeepWeights(L.Callback):
     def on_validation_end(self, trainer: L.Trainer, module: PAMMModule) -> None:
         """Write the weights."""
         loss = float(trainer.callback_metrics["val/loss"])
+        if not trainer.is_global_zero:
+            return
         save_weights(module.model, self.folder / "last")
         if loss < self.best:
             self.best = loss
@@ -48,6 +50,8 @@ class DrawSamples(L.Callback):
     @torch.no_grad()
     def on_validation_end(self, trainer: L.Trainer, module: PAMMModule) -> None:
         """Draw the samples, as a file and in TensorBoard."""
+        if not trainer.is_global_zero:
+            return
         tasks = module.model.config.tasks
         rows = []
         for index in range(self.count):

@@ -117,6 +117,8 @@ class RunConfig:
     """Validation samples drawn at each validation."""
     accelerator: str = "auto"
     """Lightning's name of the device kind, for example `cpu`, `gpu` or `mps`."""
+    devices: int = 1
+    """Number of devices, or of processes on a CPU; each takes a batch of its own."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     """Lightning's name of the arithmetic."""
     threads: int | None = None
@@ -126,4 +128,4 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        _positive(self, "validate_every", "log_every")
+        _positive(self, "validate_every", "log_every", "devices")

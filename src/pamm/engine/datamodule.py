@@ -8,9 +8,9 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 
 from pamm.data.dataset import TransformedDataset
+from pamm.data.sample import SampleSource
 from pamm.data.transforms import TestTransform, TrainTransform
 from pamm.engine.config import AugmentConfig
-from pamm.engine.datasets import SampleDataset
 from pamm.models import PAMMConfig
 
 
@@ -19,19 +19,31 @@ class StreamSampler(Sampler[int]):
 
     Number ``i`` of the stream depends only on the seed and ``i``, so a run that is resumed at any step reads what it
     would have read. The number given out is ``pass * length + index``: the data set draws its random numbers
-    from it, so that each pass varies an image anew.
+    from it, so that each pass varies an image anew. Processes that train together read every other number.
     """
 
-    def __init__(self, *, length: int, round_size: int, seed: int, position: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        *,
+        length: int,
+        round_size: int,
+        seed: int,
+        position: Callable[[], int],
+        rank: int = 0,
+        processes: int = 1,
+    ) -> None:
         """Describe the stream.
 
         Args:
             length: size of the data set.
-            round_size: how many indices one iteration gives.
+            round_size: how many indices one iteration gives this process.
             seed: seed of the order.
-            position: how many indices have been used when an iteration begins.
+            position: how many indices each process has used when an iteration begins.
+            rank: number of this process.
+            processes: how many processes read the stream.
         """
         self.length, self.round_size, self.seed, self.position = length, round_size, seed, position
+        self.rank, self.processes = rank, processes
 
     def __len__(self) -> int:
         """How many indices one iteration gives."""
@@ -41,7 +53,8 @@ class StreamSampler(Sampler[int]):
         """The next round."""
         start = self.position()
         current, order = -1, np.empty(0, dtype=np.int64)
-        for number in range(start, start + self.round_size):
+        for step in range(start, start + self.round_size):
+            number = step * self.processes + self.rank
             turn, place = divmod(number, self.length)
             if turn != current:
                 current, order = turn, np.random.default_rng([self.seed, turn]).permutation(self.length)
@@ -57,8 +70,8 @@ class PAMMDataModule(L.LightningDataModule):
 
     def __init__(
         self,
-        train_set: SampleDataset,
-        val_set: SampleDataset,
+        train_set: SampleSource,
+        val_set: SampleSource,
         *,
         model: PAMMConfig,
         train_canvas: tuple[int, int],
@@ -110,6 +123,8 @@ class PAMMDataModule(L.LightningDataModule):
             round_size=self.round_steps * self.batch_size,
             seed=self.seed,
             position=self._position,
+            rank=self.trainer.global_rank if self.trainer else 0,
+            processes=self.trainer.world_size if self.trainer else 1,
         )
         return self._loader(self.train_set, sampler)
 

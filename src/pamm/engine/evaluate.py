@@ -10,8 +10,8 @@ from rich.table import Table
 from torch.utils.data import DataLoader
 
 from pamm.data.dataset import TransformedDataset
+from pamm.data.sample import SampleSource
 from pamm.data.transforms import TestTransform
-from pamm.engine.datasets import SampleDataset
 from pamm.metrics import best_constants, task_scores
 from pamm.models import PAMM
 from pamm.tasks import Task
@@ -96,7 +96,7 @@ def _describe(task: Task) -> str:
 @torch.inference_mode()
 def evaluate(
     model: PAMM,
-    dataset: SampleDataset,
+    dataset: SampleSource,
     *,
     canvas: tuple[int, int] | None = None,
     batch_size: int = 8,

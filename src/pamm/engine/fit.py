@@ -11,18 +11,18 @@ from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from pamm.data.files import atomic_write
+from pamm.data.sample import SampleSource
 from pamm.engine.callbacks import DrawSamples, KeepWeights
 from pamm.engine.config import AugmentConfig, OptimConfig, RunConfig
 from pamm.engine.datamodule import PAMMDataModule
-from pamm.engine.datasets import SampleDataset
 from pamm.engine.module import PAMMModule
 from pamm.models import PAMM
 
 
 def fit(
     network: PAMM,
-    train_set: SampleDataset,
-    val_set: SampleDataset,
+    train_set: SampleSource,
+    val_set: SampleSource,
     *,
     optim: OptimConfig,
     run: RunConfig,
@@ -75,7 +75,8 @@ def fit(
     trainer = L.Trainer(
         default_root_dir=folder,
         accelerator=run.accelerator,
-        devices=1,
+        devices=run.devices,
+        strategy="ddp" if run.devices > 1 else "auto",
         precision=run.precision,
         max_steps=optim.steps,
         max_epochs=-1,

@@ -32,7 +32,7 @@ class PAMMModule(L.LightningModule):
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Seed the step's noise."""
-        torch.manual_seed(self.seed * 1_000_003 + self.global_step)
+        torch.manual_seed((self.seed * 1_000_003 + self.global_step) * 1009 + self.global_rank)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Loss of one batch."""
@@ -48,7 +48,7 @@ class PAMMModule(L.LightningModule):
         """Losses and scores of one batch."""
         outputs = self.model(batch["image"])
         total, losses = multi_task_loss(outputs, batch["labels"], self.model.config.tasks)
-        self._log("val", total, losses, batch_size=len(batch["image"]))
+        self._log("val", total, losses, batch_size=len(batch["image"]), sync_dist=True)
         for name, score in self.scores.items():
             score.update(outputs[name], batch["labels"][name])
 

@@ -24,7 +24,7 @@ PRESETS: dict[str, PAMMConfig] = {
         stochastic_depth=0.05,
         d_model=32,
         norm_groups=8,
-        d_state=8,
+        d_state=4,
     ),
     "pamm_small": PAMMConfig(encoder_width=384, encoder_depth=12, encoder_heads=6, d_model=192),
     "pamm_base": PAMMConfig(encoder_width=768, encoder_depth=12, encoder_heads=12),
