@@ -67,7 +67,7 @@ class Encoder(nn.Module):
         self.class_token = None if class_token is None else nn.Parameter(class_token[None, None])
         for embedding in (self.position, self.class_token):
             if embedding is not None:
-                embedding.no_weight_decay = True  # type: ignore[attr-defined]  # parameters take attributes of one's own
+                vars(embedding)["no_weight_decay"] = True
 
     @property
     def taps(self) -> tuple[int, ...]:

@@ -87,11 +87,19 @@ def keep_largest(gates: Tensor, kept: int) -> Tensor:
     return gates * torch.zeros_like(gates).scatter(-1, places, 1.0)
 
 
+def batched_map(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """One affine map per task and image: (T, b, L, i), (T, b, i, o) and (T, b, o) → (T, b, L, o)."""
+    tasks, batch, length, _ = x.shape
+    out = torch.baddbmm(bias.flatten(0, 1)[:, None], x.flatten(0, 1), weight.flatten(0, 1))
+    return out.view(tasks, batch, length, -1)
+
+
 class ParameterExperts(nn.Module):
     """``PE(x_t) = BN_t(BN'_t(Σ_i g_i e_i(x_t)) + m_t · e_t(x_t) + general(stop_gradient(x_t)))`` for P parameters.
 
-    The gates scale the second halves of the experts, ``Σ_i g_i V_i (U_i x + a_i) + g_i c_i``, so that all experts are
-    one map to M·r channels and one map back: no tensor has positions, experts and states at once.
+    The gates scale the second halves of the experts, ``Σ_i (g_i V_i) (U_i x + a_i) + g_i c_i``, so that all experts
+    are one map to M·r channels and one map back: no tensor has positions, experts and states at once. Where the
+    kernel is 1 both maps are first multiplied to a single one per task and image, E → N.
     """
 
     def __init__(
@@ -142,34 +150,33 @@ class ParameterExperts(nn.Module):
             noise: (T, b, P, M) standard normal draws for the gates, used in training only; None draws them.
 
         Returns:
-            The parameters (T, b, L, P, N), and the gates (T, b, P, M) before the smallest are set to 0.
+            The parameters (T, b, L, P, N), and the gates (T, b, P, M).
         """
-        all_gates, mix = self.gates(x, grid, noise=noise)
-        gates = keep_largest(all_gates, self.kept)
-        low: Tensor = self.down(x, grid)  # (T, b, L, P·M·r)
-        shared = [
-            self._experts(part, gates[:, :, index], index) for index, part in enumerate(low.chunk(self.kinds, dim=-1))
-        ]
+        gates, mix = self.gates(x, grid, noise=noise)
         own = self._own(x, grid) * mix[:, :, None, :, None]
-        value = self.expert_norm(torch.cat(shared, dim=-1)) + own.flatten(-2) + self.general(x.detach(), grid)
-        value = self.norm(value)
-        return torch.unflatten(value, -1, (self.kinds, self.states)), all_gates
+        value = self.expert_norm(self._experts(x, gates, grid)) + own.flatten(-2) + self.general(x.detach(), grid)
+        return torch.unflatten(self.norm(value), -1, (self.kinds, self.states)), gates
 
     def gates(self, x: Tensor, grid: Grid, *, noise: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Gates of all experts, (T, b, P, M), each P's sum 1, and the mixing weights of the tasks' maps, (T, b, P)."""
+        """Gates of the experts, (T, b, P, M), 0 for those not kept, and mixing weights of the own maps, (T, b, P)."""
         scores: Tensor = self.router(x, grid)
         logits, scale, mix = torch.split(scores, [self.count, self.count, 1], dim=-1)
         if self.training:
             logits = logits + (torch.randn_like(logits) if noise is None else noise) * scale
-        return logits.softmax(-1), mix.squeeze(-1)
+        return keep_largest(logits.softmax(-1), self.kept), mix.squeeze(-1)
 
-    def _experts(self, low: Tensor, gates: Tensor, index: int) -> Tensor:
-        """Second halves of one parameter's experts: (T, b, L, M·r) and gates (T, b, M) → (T, b, L, N)."""
-        tasks, batch, length, _ = low.shape
-        weight = (gates[..., None, None] * self.up_weight[index]).flatten(-3, -2)  # (T, b, M·r, N)
-        bias = gates @ self.up_bias[index]  # (T, b, N)
-        out = torch.baddbmm(bias.flatten(0, 1)[:, None], low.flatten(0, 1), weight.flatten(0, 1))
-        return out.view(tasks, batch, length, -1)
+    def _experts(self, x: Tensor, gates: Tensor, grid: Grid) -> Tensor:
+        """Gated sum of the shared experts, (T, b, L, E) and gates (T, b, P, M) → (T, b, L, P·N)."""
+        up = (gates[..., None, None] * self.up_weight).flatten(-3, -2)  # (T, b, P, M·r, N)
+        bias = torch.einsum("tbpm,pmn->tbpn", gates, self.up_bias)
+        if self.down.kernel == 1:
+            first_bias, first = self.down.bias.view(self.kinds, -1), self.down.weight.view(self.kinds, -1, x.shape[-1])
+            weight = torch.einsum("pke,tbpkn->tbepn", first, up).flatten(-2)  # (T, b, E, P·N)
+            bias = bias + torch.einsum("pk,tbpkn->tbpn", first_bias, up)
+            return batched_map(x, weight, bias.flatten(-2))
+        low: Tensor = self.down(x, grid)  # (T, b, L, P·M·r)
+        parts = zip(low.chunk(self.kinds, dim=-1), up.unbind(2), bias.unbind(2), strict=True)
+        return torch.cat([batched_map(*part) for part in parts], dim=-1)
 
     def _own(self, x: Tensor, grid: Grid) -> Tensor:
         """The tasks' own low-rank maps, (T, b, L, E) → (T, b, L, P, N)."""

@@ -123,14 +123,18 @@ class TokenConv(nn.Module):
             kernel: side k of the kernel, odd.
         """
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)
+        bound = 1 / math.sqrt(inputs * kernel**2)
+        self.kernel = kernel
+        self.weight = nn.Parameter(torch.empty(outputs, inputs, kernel, kernel).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(outputs).uniform_(-bound, bound))
 
     def forward(self, x: Tensor, grid: Grid) -> Tensor:
         """(T, b, L, inputs) → (T, b, L, outputs)."""
-        if self.conv.kernel_size == (1, 1):
-            return F.linear(x, self.conv.weight.flatten(1), self.conv.bias)
+        if self.kernel == 1:
+            return F.linear(x, self.weight.flatten(1), self.bias)
         tasks, batch, length, channels = x.shape
-        maps: Tensor = self.conv(x.reshape(tasks * batch, *grid, channels).permute(0, 3, 1, 2))
+        maps = x.reshape(tasks * batch, *grid, channels).permute(0, 3, 1, 2)
+        maps = F.conv2d(maps, self.weight, self.bias, padding=self.kernel // 2)
         return maps.permute(0, 2, 3, 1).reshape(tasks, batch, length, -1)
 
 

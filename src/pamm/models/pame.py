@@ -113,7 +113,7 @@ class ScanParameters(nn.Module):
 def exempt(value: Tensor) -> nn.Parameter:
     """A parameter that weight decay leaves alone, marked as optimiser set-ups expect it."""
     parameter = nn.Parameter(value)
-    parameter.no_weight_decay = True  # type: ignore[attr-defined]  # parameters take attributes of one's own
+    vars(parameter)["no_weight_decay"] = True
     return parameter
 
 

@@ -60,7 +60,7 @@ class PAMM(nn.Module):
 
         Returns:
             The outputs of :meth:`forward`, and for each stage and each of B and C that experts make the gates
-            (b, T, M): positive, their sum over M 1, noisy in training, before the smallest are set to 0.
+            (b, T, M): between 0 and 1, noisy in training, 0 for experts that are not kept.
         """
         patch = self.config.patch_size
         if image.dim() != 4 or image.shape[1] != 3 or image.shape[-2] % patch or image.shape[-1] % patch:
