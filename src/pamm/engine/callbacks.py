@@ -9,6 +9,7 @@ import torch
 
 from pamm.data.dataset import TransformedDataset
 from pamm.data.files import atomic_write
+from pamm.engine.colours import decoded
 from pamm.engine.draw import contact_sheet
 from pamm.engine.module import PAMMModule
 from pamm.engine.weights import save_weights
@@ -57,7 +58,7 @@ class DrawSamples(L.Callback):
         for index in range(self.count):
             tensors, sample = self.dataset[index], self.dataset.sample(index)
             outputs = module.model(tensors["image"][None].to(module.device))
-            maps = {task.name: task.decode(outputs[task.name][0].float()).cpu().numpy() for task in tasks}
+            maps = {task.name: decoded(task, outputs[task.name][0]) for task in tasks}
             rows.append((sample.image, sample.labels, maps))
         picture = contact_sheet(rows, tasks)
         self.folder.mkdir(parents=True, exist_ok=True)

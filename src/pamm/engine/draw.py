@@ -109,7 +109,7 @@ def _grid_shape(aspect: float, count: int, *, rows_each: int) -> tuple[int, tupl
     def misfit(columns: int) -> float:
         rows = math.ceil(count / columns)
         shape = columns * (max(width, _CELL) + MARGIN) / (rows * (height * rows_each + 5 * MARGIN))
-        return abs(math.log(shape / 1.6)) + 0.1 * (rows * columns - count)
+        return abs(math.log(shape / 1.6)) + 0.2 * (rows * columns - count)
 
     return min(range(1, count + 1), key=misfit), (width, height)
 
