@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from pamm.data.folder import FolderDataset
 from pamm.data.sample import SampleSource
 from pamm.data.scenes import ScenesDataset
 from pamm.engine.config import DataConfig
@@ -12,8 +13,6 @@ def _scenes(config: DataConfig) -> SampleSource:
 
 
 def _folder(config: DataConfig) -> SampleSource:
-    from pamm.data.folder import FolderDataset
-
     assert config.manifest is not None
     return FolderDataset(config.manifest, root=config.root, split=config.split)
 

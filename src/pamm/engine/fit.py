@@ -103,6 +103,8 @@ def fit(
     with warnings.catch_warnings():
         # Lightning advises more reading processes than a small machine has cores.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        # Its own use of a torch function that is to go.
+        warnings.filterwarnings("ignore", message=".*treespec.*")
         trainer.fit(PAMMModule(network, optim, seed=run.seed), datamodule=data, ckpt_path=checkpoint, weights_only=True)
     if trainer.interrupted:
         raise KeyboardInterrupt

@@ -56,7 +56,8 @@ class PAMMModule(L.LightningModule):
         """Log the scores over the whole set."""
         for name, score in self.scores.items():
             values = score.compute()
-            self.log_dict({f"val/{name}/{key}": value for key, value in values.items()})
+            # already summed over processes; the option only keeps Lightning from warning
+            self.log_dict({f"val/{name}/{key}": value for key, value in values.items()}, sync_dist=True)
             score.reset()
 
     def _log(self, stage: str, total: Tensor, losses: dict[str, Tensor], **options: Any) -> None:
