@@ -75,11 +75,11 @@ def render_scene(seed: int, index: int, *, height: int, width: int) -> Sample:
     fine, busy = _samples(row)
     surface = locate(scene, view, fine, depth, row)
     light = np.zeros((*row.shape, 3), np.float32)
-    light.reshape(-1, 3)[fine] = np.minimum(shade(setting, surface, rng), 3.0)
+    light.reshape(-1, 3)[fine] = np.minimum(shade(setting, surface, rng), 3.0).T
     photo = light[1::2, 1::2].copy()
     photo[busy] = cv2.sepFilter2D(light, -1, _TENT, _TENT)[1::2, 1::2][busy]
     normal = np.zeros_like(light)
-    normal.reshape(-1, 3)[fine] = surface.normal
+    normal.reshape(-1, 3)[fine] = surface.normal.T
     return Sample(
         image=(develop(photo, rng) * 255 + 0.5).astype(np.uint8),
         labels=label_maps(

@@ -53,9 +53,9 @@ class View:
         return out
 
     def directions(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Floats:
-        """World directions (n, 3) of the rays at grid places, one unit of depth long."""
-        right, up, back = self.axes
-        out: Floats = self.u[columns][:, None] * right + self.v[rows][:, None] * up - back
+        """World directions (3, n) of the rays at grid places, one unit of depth long."""
+        right, up, back = self.axes[..., None]
+        out: Floats = right * self.u.take(columns) + up * self.v.take(rows) - back
         return out
 
     def windows(self, corners: Floats) -> NDArray[np.intp]:

@@ -1,17 +1,17 @@
 """The room from above: what is taken, what is seen, and where the next piece can go."""
 
+import math
 from dataclasses import dataclass, field
-
-import numpy as np
 
 from pamm.data.render.palette import Rng
 from pamm.data.render.stage import Piece, Vector
 
-WALLS = (0.0, np.pi / 2, -np.pi / 2, np.pi)
+WALLS = (0.0, math.pi / 2, -math.pi / 2, math.pi)
 """Yaw [rad] of something that stands with its back to a wall: the far one (z = 0), left (x = 0), right, near."""
 
 _GAP = 0.04
 _TRIES = 10
+_TINY = 1e-6
 
 Spot = tuple[float, float, int]
 """x and z [m] on a wall, and the wall's number."""
@@ -36,20 +36,20 @@ class FloorPlan:
     def ahead(self, aside: float, distance: float, *, clear: float) -> tuple[float, float]:
         """A place in view, ``aside`` from -1 (left edge) to 1, moved inwards to be ``clear`` [m] of the walls."""
         angle = self.heading + aside * self.reach
-        x = self.eye[0] + distance * np.sin(angle)
-        z = self.eye[1] - distance * np.cos(angle)
+        x = self.eye[0] + distance * math.sin(angle)
+        z = self.eye[1] - distance * math.cos(angle)
         return (
-            float(np.clip(x, clear, self.room[0] - clear)),
-            float(np.clip(z, clear, self.room[2] - clear)),
+            min(max(x, clear), self.room[0] - clear),
+            min(max(z, clear), self.room[2] - clear),
         )
 
     def distance(self, x: float, z: float) -> float:
         """Distance from the camera over the floor [m]."""
-        return float(np.hypot(x - self.eye[0], z - self.eye[1]))
+        return math.hypot(x - self.eye[0], z - self.eye[1])
 
     def facing(self, x: float, z: float) -> float:
         """Yaw [rad] of something at (x, z) that faces the camera."""
-        return float(np.arctan2(self.eye[0] - x, self.eye[1] - z))
+        return math.atan2(self.eye[0] - x, self.eye[1] - z)
 
     def take(self, x: float, z: float, width: float, depth: float) -> None:
         """Mark a rectangle of the floor as taken."""
@@ -82,27 +82,33 @@ class FloorPlan:
             kept = [spot for spot in self._taken if not (spot[0] < on[0] < spot[1] and spot[2] < on[1] < spot[3])]
             if not FloorPlan(self.room, self.eye, self.heading, self.reach, kept).free(x, z, width, depth):
                 return False
-        half = np.array([width / 2, depth / 2])
-        offset = np.abs(np.subtract(self.eye, (x, z)))
-        if np.hypot(*np.maximum(offset - half, 0)) < (1.5 if tall else 0.8):
+        gap = math.hypot(
+            max(abs(self.eye[0] - x) - width / 2, 0.0),
+            max(abs(self.eye[1] - z) - depth / 2, 0.0),
+        )
+        if gap < (1.5 if tall else 0.8):
             return False
-        return not any(self._crosses(sight, (x, z), half + 0.3) for sight in self._sights)
+        half = (width / 2 + 0.3, depth / 2 + 0.3)
+        return not any(self._crosses(sight, (x, z), half) for sight in self._sights)
 
-    def _crosses(self, sight: tuple[float, float], centre: tuple[float, float], half: np.ndarray) -> bool:
+    def _crosses(self, sight: tuple[float, float], centre: tuple[float, float], half: tuple[float, float]) -> bool:
         """Whether the line from the camera to ``sight`` meets a rectangle."""
-        steps = np.linspace(0, 1, 12)[:, None]
-        line = np.array(self.eye) * (1 - steps) + np.array(sight) * steps
-        return bool((np.abs(line - centre) < half).all(axis=1).any())
+        low, high = 0.0, 1.0
+        for start, end, middle, reach in zip(self.eye, sight, centre, half, strict=True):
+            step = end - start if abs(end - start) > _TINY else _TINY
+            first, second = sorted(((middle - reach - start) / step, (middle + reach - start) / step))
+            low, high = max(low, first), min(high, second)
+        return low < high
 
     def _wall_ahead(self, rng: Rng) -> Spot:
         """The point of a wall at which a random line of sight ends."""
-        angle = self.heading + float(rng.uniform(-0.95, 0.95)) * self.reach
-        step = np.array([np.sin(angle), -np.cos(angle)])
-        limit = np.where(step > 0, [self.room[0], self.room[2]], 0.0)
-        times = (limit - self.eye) / np.where(np.abs(step) < 1e-6, 1e-6, step)
-        x, z = np.array(self.eye) + times.min() * step
-        wall = ((1, 2) if times[0] < times[1] else (0, 3))[int(step[int(times.argmin())] > 0)]
-        return float(x), float(z), wall
+        angle = self.heading + rng.uniform(-0.95, 0.95) * self.reach
+        right, back = math.sin(angle), -math.cos(angle)
+        side = ((self.room[0] if right > 0 else 0.0) - self.eye[0]) / (right if abs(right) > _TINY else _TINY)
+        end = ((self.room[2] if back > 0 else 0.0) - self.eye[1]) / (back if abs(back) > _TINY else _TINY)
+        if abs(side) < abs(end):
+            return self.eye[0] + side * right, self.eye[1] + side * back, 2 if right > 0 else 1
+        return self.eye[0] + end * right, self.eye[1] + end * back, 3 if back > 0 else 0
 
     def _along(self, spot: Spot, width: float) -> tuple[Spot, float] | None:
         """The spot moved so that ``width`` fits on its wall, and its place along the wall."""
@@ -111,7 +117,7 @@ class FloorPlan:
         length = self.room[2] if side else self.room[0]
         if width + 0.1 > length:
             return None
-        place = float(np.clip(z if side else x, width / 2 + 0.05, length - width / 2 - 0.05))
+        place = min(max(z if side else x, width / 2 + 0.05), length - width / 2 - 0.05)
         return ((x, place, wall) if side else (place, z, wall)), place
 
     def _hang(self, wall: int, place: float, width: float, bottom: float, height: float) -> bool:
@@ -134,11 +140,11 @@ class FloorPlan:
     def off_wall(self, spot: Spot, away: float) -> tuple[float, float]:
         """The place on the floor ``away`` [m] in front of a spot on a wall."""
         yaw = WALLS[spot[2]]
-        return float(spot[0] + away * np.sin(yaw)), float(spot[1] + away * np.cos(yaw))
+        return spot[0] + away * math.sin(yaw), spot[1] + away * math.cos(yaw)
 
-    def against_wall(self, rng: Rng, piece: Piece) -> tuple[float, float, float] | None:
+    def against_wall(self, rng: Rng, piece: Piece, *, tries: int = _TRIES) -> tuple[float, float, float] | None:
         """A free place (x, z, yaw) in view with its back to a wall, now taken."""
-        for _ in range(_TRIES):
+        for _ in range(tries):
             found = self._along(self._wall_ahead(rng), piece.width)
             if found is None:
                 continue
@@ -155,10 +161,10 @@ class FloorPlan:
 
     def in_view(self, rng: Rng, piece: Piece) -> tuple[float, float] | None:
         """A free place (x, z) in view, in the middle of the room, now taken; any yaw up to 0.5 rad fits."""
-        side = float(np.hypot(piece.width, piece.depth)) if piece.width < 0.6 else 1.15 * piece.width
+        side = math.hypot(piece.width, piece.depth) if piece.width < 0.6 else 1.15 * piece.width
         other = side if piece.width < 0.6 else 1.4 * piece.depth
         for _ in range(_TRIES):
-            x, z = self.ahead(float(rng.uniform(-0.85, 0.85)), float(rng.uniform(1.7, 4.5)), clear=side / 2 + 0.05)
+            x, z = self.ahead(rng.uniform(-0.85, 0.85), rng.uniform(1.7, 4.5), clear=side / 2 + 0.05)
             if self.fits(x, z, side, other, tall=piece.height > 1.2):
                 self.take(x, z, side, other)
                 return x, z

@@ -232,7 +232,7 @@ def rug(rng: Rng, colour: Vector, second: Vector) -> Piece:
     """A flat rug; it belongs to the floor."""
     width, depth = float(rng.uniform(1.6, 2.6)), float(rng.uniform(1.2, 1.8))
     wool = Material(colour, second, Texture.RUG, 0.07)
-    piece = Piece("floor", width, depth, 0.012)
+    piece = Piece("floor", width, depth, 0.012, shadow=False)
     if rng.random() < 0.25:
         piece.cylinder((0, 0), 0, (depth / 2, depth / 2), 0.012, Material(colour, texture=Texture.FABRIC, scale=1.5))
     else:

@@ -1,11 +1,15 @@
 """The six label maps of a rendered scene, exact at the centres of the pixels."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
+from skimage import morphology
 
 from pamm.data.render.camera import Floats, View
 from pamm.data.render.stage import Scene
 
+_thin: Callable[..., NDArray[np.bool_]] = morphology.thin
 _JUMP = 0.06
 """Distance between neighbours' planes, as a share of their depth, that counts as a discontinuity of depth."""
 
@@ -25,7 +29,8 @@ def boundaries(rank: NDArray[np.int32], depth: Floats, normal: Floats, view: Vie
     """Boundaries (H, W), one pixel wide, on the nearer side of each.
 
     A boundary lies between neighbours of different instances, and where the depth [m] of one instance jumps: where a
-    pixel's point is further than 6 % of its depth from the plane through its neighbour, seen from both.
+    pixel's point is further than 6 % of its depth from the plane through its neighbour, seen from both. Where something
+    is so slim that its two boundaries touch, they are thinned to one line.
 
     Args:
         rank: (H, W) instances, larger ones nearer.
@@ -50,7 +55,7 @@ def boundaries(rank: NDArray[np.int32], depth: Floats, normal: Floats, view: Vie
         edge = differs | jump
         out[first] |= edge & near_first
         out[second] |= edge & ~near_first
-    return out
+    return _thin(out, max_num_iter=2).astype(np.uint8)
 
 
 def label_maps(

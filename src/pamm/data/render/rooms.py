@@ -7,7 +7,7 @@ import numpy as np
 
 from pamm.data.render import furniture as make
 from pamm.data.render.camera import View, camera_view, look_at
-from pamm.data.render.fixtures import door, panes, picture
+from pamm.data.render.fixtures import ceiling_lamp, door, panes, picture
 from pamm.data.render.floorplan import WALLS, FloorPlan
 from pamm.data.render.heroes import hero
 from pamm.data.render.palette import COVERS, FLOORS, LINENS, MUTED, TILES, WALLPAPERS, Rng, darker, pick
@@ -33,6 +33,10 @@ class Setting:
     scene: Scene
     view: View
     openings: tuple[Opening, ...]
+    ceiling_lamp: Vector
+    """Its place."""
+    lamp_on: bool
+    """Whether the ceiling's lamp is lit."""
     lamps: tuple[Vector, ...]
     """Places of lit floor and table lamps."""
     subject: int
@@ -92,7 +96,7 @@ def _subject(rng: Rng, plan: FloorPlan, stage: Stage, *, people: bool) -> int:
     """Put what is salient in front of the camera, with room to see it."""
     seated = people and rng.random() < 0.35
     kind = "sit" if seated else ("walk" if rng.random() < 0.4 else "stand")
-    distance = rng.uniform(1.9, 3.2) if people else rng.uniform(1.6, 2.9)
+    distance = rng.uniform(1.75, 2.9) if people else rng.uniform(1.6, 2.9)
     piece = person(rng, kind) if people else hero(rng)
     x, z = plan.ahead(float(rng.uniform(-0.6, 0.6)), float(distance), clear=0.5)
     toward = plan.facing(x, z)
@@ -119,7 +123,7 @@ def _second_person(rng: Rng, plan: FloorPlan, stage: Stage) -> None:
 
 def _fixtures(rng: Rng, plan: FloorPlan, stage: Stage, daylight: float) -> list[Opening]:
     openings = []
-    for _ in range(int(rng.integers(1, 4))):
+    for _ in range(int(rng.integers(1, 3))):
         piece, sill = panes(rng, plan.room[1], daylight)
         found = plan.on_wall(rng, piece.width, sill, piece.height)
         if found is not None:
@@ -174,7 +178,7 @@ def _against_walls(rng: Rng, plan: FloorPlan, stage: Stage, kind: str, lamps: li
         if index > 1 and rng.random() < 0.3:
             continue
         piece = maker(rng)
-        found = plan.against_wall(rng, piece)
+        found = plan.against_wall(rng, piece, tries=30 if index == 0 else 10)
         if found is None:
             continue
         x, z, yaw = found
@@ -242,7 +246,7 @@ def build(rng: Rng, *, height: int, width: int) -> Setting:
     people = bool(rng.random() < 0.66)
     subject = _subject(rng, plan, stage, people=people)
     openings = _fixtures(rng, plan, stage, daylight)
-    kind = str(rng.choice(list(_AGAINST_WALLS)))
+    kind = str(rng.choice(list(_AGAINST_WALLS), p=[0.32, 0.34, 0.17, 0.17]))
     _against_walls(rng, plan, stage, kind, lamps)
     if people and rng.random() < 0.25:
         _second_person(rng, plan, stage)
@@ -255,4 +259,15 @@ def build(rng: Rng, *, height: int, width: int) -> Setting:
     if rng.random() < 0.5:
         x, z = plan.ahead(float(rng.uniform(-0.5, 0.5)), float(rng.uniform(2.2, 3.5)), clear=1.0)
         stage.put(make.rug(rng, pick(rng, COVERS), pick(rng, LINENS)), x, z, yaw=float(rng.choice([0, np.pi / 2])))
-    return Setting(stage.freeze(), view, tuple(openings), tuple(lamps), subject, daylight)
+    lamp = (float(rng.uniform(0.35, 0.65) * room[0]), room[1] - 0.1, float(rng.uniform(0.3, 0.6) * room[2]))
+    stage.put(ceiling_lamp(rng), lamp[0], lamp[2], y=lamp[1])
+    return Setting(
+        scene=stage.freeze(),
+        view=view,
+        openings=tuple(openings),
+        ceiling_lamp=lamp,
+        lamp_on=bool(daylight < 0.5 or rng.random() < 0.5),
+        lamps=tuple(lamps),
+        subject=subject,
+        daylight=daylight,
+    )

@@ -40,7 +40,7 @@ def bounds(shape: Shape, size: tuple[float, float, float]) -> tuple[list[float],
 
 
 def hit(shape: Shape, size: Floats, origin: Floats, rays: Floats) -> Floats:
-    """Depth at which rays enter a solid.
+    """Depth at which rays enter a solid; divisions by zero and roots of negative numbers are part of the work.
 
     Args:
         shape: which solid.
@@ -65,22 +65,23 @@ def hit_room(half: Floats, origin: Floats, rays: Floats) -> tuple[Floats, NDArra
 
     Sides: 0 and 1 low and high x, 2 and 3 low and high y, 4 and 5 low and high z.
     """
-    far = (np.copysign(half[:, None, None], rays) - origin[:, None, None]) / np.where(rays == 0, 1e-9, rays)
-    axis = far.argmin(axis=0)[None]
-    depth = np.take_along_axis(far, axis, 0)[0]
-    side = 2 * axis[0] + (np.take_along_axis(rays, axis, 0)[0] > 0)
-    return depth, side.astype(np.int16)
+    depth, side = np.full(rays.shape[1:], np.inf, np.float32), np.zeros(rays.shape[1:], np.int16)
+    for axis, ray in enumerate(rays):
+        far = (np.copysign(half[axis], ray) - origin[axis]) / ray
+        nearer = far < depth
+        np.copyto(depth, far, where=nearer)
+        np.copyto(side, (ray > 0).astype(np.int16) + np.int16(2 * axis), where=nearer)
+    return depth, side
 
 
 def _hit_box(half: Floats, origin: Floats, rays: Floats) -> Floats:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        inverse = 1 / rays
-        middle = inverse * -origin[:, None, None]
-        reach = np.abs(inverse, out=inverse)
-        reach *= half[:, None, None]
-        near: Floats = (middle - reach).max(axis=0)
-        middle += reach
-        near[~((near < middle.min(axis=0)) & (near > NEAR))] = np.inf
+    inverse = 1 / rays
+    middle = inverse * -origin[:, None, None]
+    reach = np.abs(inverse, out=inverse)
+    reach *= half[:, None, None]
+    near: Floats = (middle - reach).max(axis=0)
+    middle += reach
+    near[~((near < middle.min(axis=0)) & (near > NEAR))] = np.inf
     return near
 
 
@@ -88,8 +89,7 @@ def _hit_ball(origin: Floats, rays: Floats, radius: float) -> Floats:
     a = np.einsum("khw,khw->hw", rays, rays)
     b = np.einsum("k,khw->hw", origin, rays)
     root = b * b - a * np.float32(origin @ origin - radius * radius)
-    with np.errstate(invalid="ignore"):
-        depth: Floats = (-b - np.sqrt(root)) / a
+    depth: Floats = (-b - np.sqrt(root)) / a
     depth[~(depth > NEAR)] = np.inf
     return depth
 
@@ -101,11 +101,10 @@ def _hit_cone(middle: float, slope: float, low: float, high: float, origin: Floa
     a = x * x + z * z - np.float32(slope * slope) * y * y
     b = origin[0] * x + origin[2] * z + np.float32(slope) * radius * y
     c = origin[0] ** 2 + origin[2] ** 2 - radius**2
-    with np.errstate(invalid="ignore", divide="ignore"):
-        root = np.sqrt(b * b - a * c)
-        depths = np.stack([-b - root, -b + root]) / a
-        height = origin[1] + depths * y
-        depths[~((depths > NEAR) & (height >= low) & (height <= high))] = np.inf
+    root = np.sqrt(b * b - a * c)
+    depths = np.stack([-b - root, -b + root]) / a
+    height = origin[1] + depths * y
+    depths[~((depths > NEAR) & (height >= low) & (height <= high))] = np.inf
     nearest: Floats = depths.min(axis=0)
     return nearest
 
@@ -130,10 +129,9 @@ def _hit_frustum(size: Floats, origin: Floats, rays: Floats) -> Floats:
     depth = _hit_cone((bottom + top) / 2, (bottom - top) / (2 * half), -half, half, origin, rays)
     if abs(origin[1]) > half:
         level, radius = (half, top) if origin[1] > 0 else (-half, bottom)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            cap = (np.float32(level) - origin[1]) / rays[1]
-            out = (origin[0] + cap * rays[0]) ** 2 + (origin[2] + cap * rays[2]) ** 2
-            cap[~((cap > NEAR) & (out <= radius * radius))] = np.inf
+        cap = (np.float32(level) - origin[1]) / rays[1]
+        out = (origin[0] + cap * rays[0]) ** 2 + (origin[2] + cap * rays[2]) ** 2
+        cap[~((cap > NEAR) & (out <= radius * radius))] = np.inf
         np.minimum(depth, cap, out=depth)
     return depth
 
@@ -143,51 +141,57 @@ def normals(shapes: NDArray[np.uint8], sizes: Floats, points: Floats) -> Floats:
 
     Args:
         shapes: (n,) solid of each point.
-        sizes: (n, 3) its size.
-        points: (n, 3) the points in their solid's frame.
+        sizes: (3, n) its size.
+        points: (3, n) the points in their solid's frame.
 
     Returns:
-        (n, 3).
+        (3, n).
     """
     out = np.zeros_like(points)
-    for shape in np.unique(shapes):
+    for shape in np.flatnonzero(np.bincount(shapes)):
         index = np.flatnonzero(shapes == shape)
-        out[index] = _NORMALS[Shape(shape)](sizes[index], points[index])
-    out /= np.linalg.norm(out, axis=1, keepdims=True)
+        out[:, index] = _NORMALS[Shape(int(shape))](np.take(sizes, index, axis=1), np.take(points, index, axis=1))
+    return out
+
+
+def _unit(vectors: Floats) -> Floats:
+    x, y, z = vectors
+    out: Floats = vectors / np.sqrt(x * x + y * y + z * z)
     return out
 
 
 def _box_normals(size: Floats, point: Floats) -> Floats:
-    out = np.zeros_like(point)
-    place = (np.arange(len(point)), np.argmax(np.abs(point) - size, axis=1))
-    out[place] = np.sign(point[place])
-    return out
+    axis = np.argmax(np.abs(point) - size, axis=0)[None]
+    return np.where(np.arange(3)[:, None] == axis, np.copysign(np.float32(1), point), np.float32(0))
+
+
+def _ellipsoid_normals(size: Floats, point: Floats) -> Floats:
+    return _unit(point / (size * size))
 
 
 def _limb_normals(size: Floats, point: Floats) -> Floats:
-    sine = np.clip((size[:, 0] - size[:, 1]) / size[:, 2], -0.95, 0.95)
-    foot = point[:, 1] - np.hypot(point[:, 0], point[:, 2]) * sine / np.sqrt(1 - sine * sine)
+    sine = np.clip((size[0] - size[1]) / size[2], -0.95, 0.95)
+    foot = point[1] - np.hypot(point[0], point[2]) * sine / np.sqrt(1 - sine * sine)
     out = point.copy()
-    out[:, 1] -= np.clip(foot, 0, size[:, 2])
-    return out
+    out[1] -= np.clip(foot, 0, size[2])
+    return _unit(out)
 
 
 def _frustum_normals(size: Floats, point: Floats) -> Floats:
-    bottom, top, half = size.T
-    out = point.copy()
-    out[:, 1] = np.hypot(point[:, 0], point[:, 2]) * (bottom - top) / (2 * half)
+    bottom, top, half = size
+    x, y, z = point
     slope = (bottom - top) / (2 * half)
-    radius = (bottom + top) / 2 - slope * point[:, 1]
-    side = np.abs(np.hypot(point[:, 0], point[:, 2]) - radius)
-    cap = half - np.abs(point[:, 1]) < side
-    out[cap] = np.stack([np.zeros(cap.sum()), np.sign(point[cap, 1]), np.zeros(cap.sum())], axis=1)
-    return out
+    radius = np.hypot(x, z)
+    side = np.abs(radius - (bottom + top) / 2 + slope * y)
+    cap = half - np.abs(y) < side
+    zero = np.zeros_like(y)
+    return _unit(np.stack([np.where(cap, zero, x), np.where(cap, y, radius * slope), np.where(cap, zero, z)]))
 
 
 _NORMALS = {
     Shape.ROOM: lambda size, point: -_box_normals(size, point),
     Shape.BOX: _box_normals,
-    Shape.ELLIPSOID: lambda size, point: point / size**2,
+    Shape.ELLIPSOID: _ellipsoid_normals,
     Shape.LIMB: _limb_normals,
     Shape.FRUSTUM: _frustum_normals,
 }

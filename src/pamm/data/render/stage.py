@@ -1,5 +1,6 @@
 """A scene as tables: pieces (furniture, people) are put together of solids, then put on the stage."""
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -40,10 +41,10 @@ class Solid:
     material: Material
     part: int = 0
     """Label of the human part, 0 for none."""
-    shadow: bool = True
-    """Whether it keeps light from others."""
 
 
+_SHADOW_SIZE = 0.2
+"""Longest side [m] of what is too small to cast a shadow."""
 _UPRIGHT = np.eye(3, dtype=np.float32)
 
 
@@ -57,6 +58,8 @@ class Piece:
     depth: float
     height: float
     """Size of the room it takes, metres."""
+    shadow: bool = True
+    """Whether it keeps light from others; what lies flat on a wall or the floor need not."""
     solids: list[Solid] = field(default_factory=list)
 
     def box(
@@ -85,11 +88,12 @@ class Piece:
     ) -> None:
         """Add a limb between two points with the radius at each."""
         along = np.subtract(end, start)
-        length = float(np.linalg.norm(along))
-        y = along / length
-        x = np.cross(y, (0.0, 0.0, 1.0) if abs(y[2]) < 0.9 else (1.0, 0.0, 0.0))
-        x /= np.linalg.norm(x)
-        axes = np.stack([x, y, np.cross(x, y)]).astype(np.float32)
+        length = math.hypot(*along)
+        x, y, z = (along / length).tolist()
+        side = (y, -x, 0.0) if abs(z) < 0.9 else (0.0, z, -y)
+        first, second, third = (value / math.hypot(*side) for value in side)
+        back = (second * z - third * y, third * x - first * z, first * y - second * x)
+        axes = np.array([(first, second, third), (x, y, z), back], np.float32)
         self.add(Solid(Shape.LIMB, (*radii, length), start, axes, material, part))
 
     def add(self, solid: Solid) -> None:
@@ -122,6 +126,7 @@ class Scene:
     labels: tuple[str, ...]
     """Class name by instance."""
 
+    @np.errstate(divide="ignore", invalid="ignore")
     def trace(self, view: View, *, shadows: bool = False) -> tuple[Floats, NDArray[np.int16]]:
         """What the rays of a view meet first: depth [m] and row of the table, both (rows, columns).
 
@@ -162,6 +167,7 @@ class Stage:
         sides = (walls, walls, floor, ceiling, walls, walls)
         self._solids = [Solid(Shape.ROOM, half, half, _UPRIGHT, material) for material in sides]
         self._instances = list(range(6))
+        self._shadow = [True] * 6
         self.labels = ["wall", "wall", "floor", "ceiling", "wall", "wall"]
 
     def put(self, piece: Piece, x: float, z: float, *, yaw: float = 0.0, y: float = 0.0) -> int:
@@ -174,10 +180,9 @@ class Stage:
         for solid in piece.solids:
             centre = np.asarray(solid.centre, np.float32) @ turn + (x, y, z)
             place = (float(centre[0]), float(centre[1]), float(centre[2]))
-            self._solids.append(
-                Solid(solid.shape, solid.size, place, solid.axes @ turn, solid.material, solid.part, solid.shadow)
-            )
+            self._solids.append(Solid(solid.shape, solid.size, place, solid.axes @ turn, solid.material, solid.part))
         self._instances += [len(self.labels)] * len(piece.solids)
+        self._shadow += [piece.shadow] * len(piece.solids)
         self.labels.append(piece.label)
         return len(self.labels) - 1
 
@@ -187,6 +192,7 @@ class Stage:
         centre = np.array([solid.centre for solid in solids], np.float32)
         axes = np.stack([solid.axes for solid in solids])
         low_high = np.array([bounds(solid.shape, solid.size) for solid in solids], np.float32)
+        large = (low_high[:, 1] - low_high[:, 0]).max(axis=1) > _SHADOW_SIZE
         pick = np.indices((2, 2, 2)).reshape(3, 8)
         local = np.stack([low_high[:, pick[axis], axis] for axis in range(3)], axis=-1)
         return Scene(
@@ -203,7 +209,7 @@ class Stage:
             gloss=np.array([material.gloss for material in materials], np.float32),
             glow=np.array([material.glow for material in materials], np.float32),
             part=np.array([solid.part for solid in solids], np.uint8),
-            shadow=np.array([solid.shadow for solid in solids], np.bool_),
+            shadow=large & np.array(self._shadow),
             instance=np.array(self._instances, np.int16),
             labels=tuple(self.labels),
         )
