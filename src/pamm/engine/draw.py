@@ -38,7 +38,8 @@ def map_picture(task: Task, array: Map, *, longest: int = 1600) -> Image.Image:
     height, width = array.shape[:2]
     scale = min(max(1.0, 320 / max(height, width)), longest / max(height, width))
     size = (max(_SIDES[0], round(width * scale)), max(_SIDES[0], round(height * scale)))
-    return _framed(_cell(title(task), [(colour_map(task, thumbnail(array, longest)), size)], legend(task, array)))
+    small = thumbnail(array, longest)
+    return _framed(_cell(title(task), [(colour_map(task, small), size)], legend(task, small)))
 
 
 def overview(
@@ -75,7 +76,10 @@ def contact_sheet(rows: Sequence[Row], tasks: Sequence[Task], *, width: int = 16
         tasks: tasks in the order of the columns.
         width: width of one picture in pixels.
     """
-    drawn = {task.name: [maps[task.name] for _, *both in rows for maps in both if task.name in maps] for task in tasks}
+    drawn = {
+        task.name: [thumbnail(maps[task.name], 2 * width) for _, *both in rows for maps in both if task.name in maps]
+        for task in tasks
+    }
     spans = {task.name: value_span(task, *drawn[task.name]) for task in tasks}
     lines = [[[_text("Photo", width, size=_TEXT)]]]
     lines[0] += [
