@@ -130,6 +130,7 @@ class ParameterExperts(nn.Module):
         """
         super().__init__()
         self.count, self.rank, self.kept, self.kinds, self.states = count, rank, kept, kinds, states
+        self.kernel = kernel
         self.router = Router(tasks=tasks, kinds=kinds, width=width, scores=2 * count + 1, grid=grid)
         self.down = TokenConv(inputs=width, outputs=kinds * count * rank, kernel=kernel)
         bound = 1 / math.sqrt(rank)
@@ -169,7 +170,7 @@ class ParameterExperts(nn.Module):
         """Gated sum of the shared experts, (T, b, L, E) and gates (T, b, P, M) → (T, b, L, P·N)."""
         up = (gates[..., None, None] * self.up_weight).flatten(-3, -2)  # (T, b, P, M·r, N)
         bias = torch.einsum("tbpm,pmn->tbpn", gates, self.up_bias)
-        if self.down.kernel == 1:
+        if self.kernel == 1:
             first_bias, first = self.down.bias.view(self.kinds, -1), self.down.weight.view(self.kinds, -1, x.shape[-1])
             weight = torch.einsum("pke,tbpkn->tbepn", first, up).flatten(-2)  # (T, b, E, P·N)
             bias = bias + torch.einsum("pk,tbpkn->tbpn", first_bias, up)

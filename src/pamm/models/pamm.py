@@ -63,12 +63,13 @@ class PAMM(nn.Module):
             (b, T, M): between 0 and 1, noisy in training, 0 for experts that are not kept.
         """
         patch = self.config.patch_size
-        if image.dim() != 4 or image.shape[1] != 3 or image.shape[-2] % patch or image.shape[-1] % patch:
+        sides = image.shape[-2:]
+        if image.dim() != 4 or image.shape[1] != 3 or min(sides) < patch or any(side % patch for side in sides):
             raise ValueError(
                 f"got an image of shape {tuple(image.shape)}, wanted (batch, 3, height, width) with sides that are"
                 f" multiples of {patch}: pad it"
             )
-        size = (image.shape[-2], image.shape[-1])
+        size = (sides[0], sides[1])
         grid = (size[0] // patch, size[1] // patch)
         orders = orders_on(image.device, self.config.scan_kind, *grid, self.config.scan_directions)
         outputs: list[Tensor] = []

@@ -1,5 +1,6 @@
 """Encoders with weights from a folder or the hub; the only place of the models that may fetch anything."""
 
+from pathlib import Path
 from typing import Any
 
 from transformers import AutoConfig, Dinov2Model, PreTrainedConfig, ViTModel
@@ -78,6 +79,8 @@ def load_encoder(source: str, config: PAMMConfig) -> Encoder:
 
 
 def _read_config(source: str) -> PreTrainedConfig:
+    if Path(source).is_dir() and not (Path(source) / "config.json").is_file():
+        raise _unreachable(source, FileNotFoundError("the folder has no config.json"))
     try:
         theirs: PreTrainedConfig = AutoConfig.from_pretrained(source)
     except OSError as error:

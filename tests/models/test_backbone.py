@@ -1,0 +1,153 @@
+import pytest
+import torch
+from transformers import BertConfig, Dinov2Config, Dinov2Model, ViTConfig, ViTForImageClassification, ViTModel
+
+from pamm.models import create_model
+from pamm.models.backbone import DropPath, build_encoder
+from pamm.models.pretrained import load_encoder, read_settings
+
+SIZES = {"hidden_size": 12, "num_hidden_layers": 8, "num_attention_heads": 2, "patch_size": 8, "image_size": 32}
+
+
+def randomise(model: torch.nn.Module) -> None:
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+
+
+@pytest.fixture
+def vit(tmp_path):
+    model = ViTModel(ViTConfig(intermediate_size=24, **SIZES)).eval()
+    randomise(model)
+    model.save_pretrained(tmp_path / "vit")
+    return model, str(tmp_path / "vit")
+
+
+@pytest.fixture
+def dinov2(tmp_path):
+    model = Dinov2Model(Dinov2Config(mlp_ratio=2, **SIZES)).eval()
+    randomise(model)
+    model.save_pretrained(tmp_path / "dinov2")
+    return model, str(tmp_path / "dinov2")
+
+
+def check_taps(encoder, image, hidden_states, last):
+    taps = encoder.eval()(image)
+    grid = image.shape[-2] // 8, image.shape[-1] // 8
+    for tap, wanted in zip(taps, [*(hidden_states[depth] for depth in (2, 4, 6)), last], strict=True):
+        assert tap.stride(1) == 1
+        torch.testing.assert_close(tap, wanted[:, 1:].mT.unflatten(2, grid), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("height", "width"), [(32, 32), (24, 40)])
+def test_dinov2_taps_are_transformers_own(dinov2, small, height, width):
+    model, folder = dinov2
+    image = torch.randn(2, 3, height, width)
+    network = create_model(small(), pretrained=folder)
+    assert network.config.encoder == "dinov2"
+    assert network.config.position_grid == (4, 4)
+    with torch.no_grad():
+        wanted = model(image, output_hidden_states=True)
+        check_taps(network.encoder, image, wanted.hidden_states, wanted.last_hidden_state)
+
+
+def test_vit_taps_are_transformers_own_with_the_class_token_masked(vit, small):
+    model, folder = vit
+    image = torch.randn(2, 3, 32, 32)
+    network = create_model(small(), pretrained=folder)
+    assert network.config.encoder == "vit"
+    assert network.config.encoder_norm_eps == 1e-12
+    unseen = torch.ones(2, 17, dtype=torch.long)
+    unseen[:, 0] = 0
+    with torch.no_grad():
+        wanted = model(image, attention_mask=unseen, output_hidden_states=True)
+        check_taps(network.encoder, image, wanted.hidden_states, wanted.last_hidden_state)
+
+
+def test_classifier_checkpoints_and_their_normalisation_are_read(small, tmp_path):
+    model = ViTForImageClassification(ViTConfig(intermediate_size=24, **SIZES))
+    model.save_pretrained(tmp_path)
+    (tmp_path / "preprocessor_config.json").write_text('{"image_mean": [0.5, 0.5, 0.5], "image_std": [0.4, 0.4, 0.4]}')
+    network = create_model(small(), pretrained=str(tmp_path))
+    assert network.config.mean == (0.5, 0.5, 0.5)
+    assert network.config.std == (0.4, 0.4, 0.4)
+    torch.testing.assert_close(network.encoder.norm.weight, model.vit.layernorm.weight)
+    torch.testing.assert_close(network.encoder.blocks[7].mlp.fc1.weight, model.vit.layers[7].mlp.fc1.weight)
+
+
+def test_pretrained_network_rebuilds_without_the_source(vit, small):
+    _, folder = vit
+    network = create_model(small(), pretrained=folder).eval()
+    other = create_model(network.config).eval()
+    other.load_state_dict(network.state_dict())
+    image = torch.randn(1, 3, 24, 40)
+    wanted, got = network(image), other(image)
+    assert all(torch.equal(wanted[name], got[name]) for name in wanted)
+
+
+def test_unreachable_source(small, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(ValueError, match=r"'nobody/nothing' cannot be read.*folder with config.json"):
+        create_model(small(), pretrained="nobody/nothing")
+
+
+def test_unusable_sources(small, tmp_path, vit):
+    BertConfig().save_pretrained(tmp_path / "bert")
+    with pytest.raises(ValueError, match="is a bert, must be one of vit, dinov2"):
+        create_model(small(), pretrained=str(tmp_path / "bert"))
+    ViTConfig(hidden_act="relu", **SIZES).save_pretrained(tmp_path / "relu")
+    with pytest.raises(ValueError, match="hidden_act = 'relu', only 'gelu'"):
+        create_model(small(), pretrained=str(tmp_path / "relu"))
+    ViTConfig(intermediate_size=24, **SIZES).save_pretrained(tmp_path / "no_weights")
+    with pytest.raises(ValueError, match="cannot be read"):
+        create_model(small(), pretrained=str(tmp_path / "no_weights"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="cannot be read"):
+        create_model(small(), pretrained=str(tmp_path / "empty"))
+    with pytest.raises(ValueError, match=r"encoder_width is 24.*has 12: leave encoder_width out"):
+        create_model(small(), pretrained=vit[1], encoder_width=24)
+
+
+def test_weights_of_another_form_are_refused(vit, small, tmp_path):
+    model, _ = vit
+    model.save_pretrained(
+        tmp_path / "short", state_dict={k: v for k, v in model.state_dict().items() if "layers.7" not in k}
+    )
+    settings = read_settings(str(tmp_path / "short"))
+    with pytest.raises(ValueError, match="lack"):
+        load_encoder(str(tmp_path / "short"), small(**settings, image_size=(32, 32)))
+
+
+@pytest.mark.parametrize("encoder", ["vit", "dinov2"])
+def test_nothing_unused_is_kept(small, encoder):
+    names = [name for name, _ in build_encoder(small(encoder=encoder)).named_parameters()]
+    assert not [name for name in names if "mask" in name or "pooler" in name]
+    assert ("class_token" in names) == (encoder == "dinov2")
+    assert dict(build_encoder(small()).named_parameters())["position"].shape == (1, 12, 3, 4)
+
+
+def test_position_keeps_its_values_on_its_own_grid_and_is_smooth_on_others(small):
+    encoder = build_encoder(small())
+    assert encoder.position_of((3, 4)) is encoder.position
+    ramp = torch.linspace(0, 1, 4).expand(1, 12, 3, 4)
+    encoder.position.data = ramp.clone()
+    wide = encoder.position_of((3, 8))[0, 0, 1]
+    assert (wide.diff() > 0).all()
+
+
+@pytest.mark.parametrize("encoder", ["vit", "dinov2"])
+def test_stochastic_depth_grows_linearly_and_acts_in_training_only(small, encoder):
+    model = build_encoder(small(encoder=encoder, stochastic_depth=0.3))
+    paths = [module for module in model.modules() if isinstance(module, DropPath)]
+    assert [path.chance for path in paths] == pytest.approx([0, 0.1, 0.2, 0.3])
+    image = torch.randn(4, 3, 24, 32)
+    assert not torch.equal(model(image)[3], model(image)[3])
+    assert torch.equal(model.eval()(image)[3], model(image)[3])
+
+
+def test_dropped_branches_are_made_up_for():
+    path = DropPath(0.25)
+    kept = path(torch.ones(20_000, 1, 2))
+    assert kept.unique().tolist() == pytest.approx([0, 4 / 3])
+    assert kept.mean() == pytest.approx(1, abs=0.03)
+    assert torch.equal(kept[:, 0, 0], kept[:, 0, 1])
+    assert torch.equal(path.eval()(kept), kept)

@@ -1,0 +1,81 @@
+import dataclasses
+import inspect
+import json
+
+import pytest
+
+from pamm.models import PRESETS, PAMMConfig, create_model
+from pamm.tasks import TASKS, Task
+
+
+def test_survives_json(small):
+    config = small(position_grid=(2, 5), mean=(0.5, 0.5, 0.5))
+    assert PAMMConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_tasks_come_as_names_records_or_tasks():
+    albedo = Task(name="albedo", channels=3, kind="regression", loss="l1", score="rmse")
+    config = PAMMConfig(tasks=("depth", albedo.to_dict(), TASKS["edge"]))
+    assert config.tasks == (TASKS["depth"], albedo, TASKS["edge"])
+
+
+def test_unknown_key_names_the_nearest():
+    with pytest.raises(ValueError, match=r"scan_kinds.*scan_kind"):
+        PAMMConfig.from_dict({"scan_kinds": "z"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"encoder": "vitt"}, "vitt.*did you mean 'vit'"),
+        ({"scan_kind": "spiral"}, "spiral.*known.*gilbert"),
+        ({"local_mixing": "depth"}, "depthwise"),
+        ({"delta_init": "one"}, "mamba"),
+        ({"scan_directions": 3}, "scan_directions is 3"),
+        ({"encoder_heads": 5}, "encoder_width is 12.*encoder_heads = 5"),
+        ({"encoder_depth": 6}, "encoder_depth is 6.*4"),
+        ({"norm_groups": 3}, "d_model is 8.*norm_groups = 3"),
+        ({"image_size": (30, 32)}, "image_size is .*patch_size = 8"),
+        ({"image_size": 32}, "image_size is 32, must be 2 numbers"),
+        ({"image_size": (24.0, 32)}, "whole numbers"),
+        ({"position_grid": (0, 4)}, "position_grid"),
+        ({"mean": (0.5, 0.5)}, "mean is .*3 numbers"),
+        ({"std": (0.5, 0.0, 0.5)}, "std"),
+        ({"experts_kept": 6}, "experts_kept is 6.*expert_count = 5"),
+        ({"expert_kernel": 2}, "odd"),
+        ({"d_state": 0}, "d_state is 0.*positive whole"),
+        ({"d_state": 4.0}, "d_state is 4.0"),
+        ({"delta_rank": 0}, "delta_rank is 0"),
+        ({"scan": 1}, "scan is 1, must be true or false"),
+        ({"stochastic_depth": 1.0}, "stochastic_depth"),
+        ({"encoder_mlp_ratio": 0}, "encoder_mlp_ratio"),
+        ({"encoder": "dinov2", "encoder_mlp_ratio": 2.5}, "whole number"),
+        ({"d_model": 2, "expand": 1, "norm_groups": 1}, "multiple of 4"),
+        ({"tasks": ()}, "no task"),
+        ({"tasks": ("dept",)}, "dept"),
+    ],
+)
+def test_bad_values_say_what_is_wanted(small, changes, message):
+    with pytest.raises(ValueError, match=message):
+        small(**changes)
+
+
+def test_fields_have_help():
+    text = inspect.getsource(PAMMConfig)
+    for field in dataclasses.fields(PAMMConfig):
+        after = text.split(f"\n    {field.name}: ", 1)[1].split("\n", 1)[1]
+        assert after.startswith('    """'), f"{field.name} has no sentence under it"
+
+
+def test_create_model_names_the_nearest(small):
+    with pytest.raises(ValueError, match=r"pamm_tini.*pamm_tiny"):
+        create_model("pamm_tini")
+    with pytest.raises(ValueError, match=r"no model setting 'expert_cout'.*expert_count"):
+        create_model(small(), expert_cout=3)
+
+
+def test_paper_sizes():
+    large = PRESETS["pamm_large"]
+    assert (large.encoder_width, large.encoder_depth, large.grid) == (1024, 24, (28, 36))
+    assert (large.inner_width, large.step_rank, large.d_state) == (1536, 48, 16)
+    assert (large.expert_count, large.expert_rank, large.experts_kept) == (15, 4, 9)

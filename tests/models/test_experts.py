@@ -1,0 +1,84 @@
+import pytest
+import torch
+
+from pamm.models.experts import ParameterExperts, Router, keep_largest
+from pamm.models.experts_naive import parameter_experts_naive
+
+GRID = (3, 4)
+
+
+def make(*, kinds: int = 2, kernel: int = 1, kept: int = 3) -> ParameterExperts:
+    layer = ParameterExperts(
+        tasks=2, kinds=kinds, width=8, states=3, count=5, rank=2, kept=kept, kernel=kernel, grid=GRID
+    )
+    for parameter in layer.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    for norm in (layer.expert_norm, layer.norm):
+        norm.running_mean.normal_()
+        norm.running_var.uniform_(0.5, 2)
+    return layer.double()
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+@pytest.mark.parametrize("kinds", [1, 2])
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("grid", [GRID, (5, 3)])
+def test_fused_equals_one_by_one(kernel, kinds, training, grid):
+    layer = make(kinds=kinds, kernel=kernel).train(training)
+    x = torch.randn(2, 4, grid[0] * grid[1], 8, dtype=torch.double, requires_grad=True)
+    noise = torch.randn(2, 4, kinds, 5, dtype=torch.double) if training else None
+    weight = torch.randn(2, 4, grid[0] * grid[1], kinds, 3, dtype=torch.double)
+
+    naive = parameter_experts_naive(layer, x, grid, noise=noise)
+    fused, _ = layer(x, grid, noise=noise)
+    torch.testing.assert_close(fused, naive)
+
+    names, parameters = zip(*layer.named_parameters(), strict=True)
+    wanted = torch.autograd.grad((naive * weight).sum(), (x, *parameters))
+    got = torch.autograd.grad((fused * weight).sum(), (x, *parameters))
+    for name, one, other in zip(("x", *names), got, wanted, strict=True):
+        torch.testing.assert_close(one, other, msg=lambda text, name=name: f"gradient of {name}: {text}")
+
+
+def test_largest_gates_keep_their_value():
+    gates = torch.tensor([[0.1, 0.4, 0.2, 0.3]])
+    assert torch.equal(keep_largest(gates, 2), torch.tensor([[0.0, 0.4, 0.0, 0.3]]))
+    assert torch.equal(keep_largest(gates, 4), gates)
+
+
+def test_noise_in_training_only():
+    layer = make()
+    x = torch.randn(2, 2, 12, 8, dtype=torch.double)
+    assert not torch.equal(layer(x, GRID)[1], layer(x, GRID)[1])
+    layer.eval()
+    assert torch.equal(layer(x, GRID)[1], layer(x, GRID)[1])
+
+
+def test_gates_are_those_kept():
+    _, gates = make(kept=3).eval()(torch.randn(2, 2, 12, 8, dtype=torch.double), GRID)
+    assert gates.shape == (2, 2, 2, 5)
+    assert ((gates > 0).sum(-1) == 3).all()
+    assert (gates.sum(-1) < 1).all()
+
+
+def test_general_map_does_not_reach_the_input():
+    layer = make().eval()
+    for name, parameter in layer.named_parameters():
+        if name.startswith(("up", "own", "down")):
+            torch.nn.init.zeros_(parameter)
+    x = torch.randn(2, 2, 12, 8, dtype=torch.double, requires_grad=True)
+    layer(x, GRID)[0].sum().backward()
+    assert torch.equal(x.grad, torch.zeros_like(x))
+    assert layer.general.weight.grad.abs().sum() > 0
+
+
+def test_router_reads_any_grid_alike():
+    """Twice the rows and columns of a smooth map change the weighted sums little."""
+    router = Router(tasks=1, kinds=1, width=4, scores=3, grid=(4, 4))
+    weight = torch.linspace(0, 1, 4)
+    router.place_weight.data = (weight[:, None] * weight)[None, None]
+    ramp = torch.linspace(-1, 1, 17)
+    sums = [
+        (router.place_weights((side, side)) * (ramp[:side] * 0 + 1).repeat(side)).sum().item() for side in (4, 8, 16)
+    ]
+    assert sums == pytest.approx([sums[0]] * 3, rel=0.05)
