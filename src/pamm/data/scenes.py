@@ -117,7 +117,8 @@ def _samples(row: NDArray[np.int16]) -> tuple[NDArray[np.intp], NDArray[np.bool_
 class ScenesDataset:
     """Rendered scenes as a set of samples.
 
-    Scene ``i`` of a seed is always the same, in any process and at any length; other sizes show the same room.
+    Scene ``i`` of a seed is always the same, in any process and at any length; other sizes of the same aspect show the
+    same room.
     """
 
     tasks: tuple[Task, ...] = SCENES_TASKS

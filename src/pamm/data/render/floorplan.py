@@ -159,11 +159,11 @@ class FloorPlan:
                 return x, z, WALLS[spot[2]]
         return None
 
-    def in_view(self, rng: Rng, piece: Piece) -> tuple[float, float] | None:
+    def in_view(self, rng: Rng, piece: Piece, *, tries: int = _TRIES) -> tuple[float, float] | None:
         """A free place (x, z) in view, in the middle of the room, now taken; any yaw up to 0.5 rad fits."""
         side = math.hypot(piece.width, piece.depth) if piece.width < 0.6 else 1.15 * piece.width
         other = side if piece.width < 0.6 else 1.4 * piece.depth
-        for _ in range(_TRIES):
+        for _ in range(tries):
             x, z = self.ahead(rng.uniform(-0.85, 0.85), rng.uniform(1.7, 4.5), clear=side / 2 + 0.05)
             if self.fits(x, z, side, other, tall=piece.height > 1.2):
                 self.take(x, z, side, other)

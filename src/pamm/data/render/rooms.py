@@ -96,7 +96,7 @@ def _subject(rng: Rng, plan: FloorPlan, stage: Stage, *, people: bool) -> int:
     """Put what is salient in front of the camera, with room to see it."""
     seated = people and rng.random() < 0.35
     kind = "sit" if seated else ("walk" if rng.random() < 0.4 else "stand")
-    distance = rng.uniform(1.75, 2.9) if people else rng.uniform(1.6, 2.9)
+    distance = rng.uniform(1.65, 2.6) if people else rng.uniform(1.6, 2.9)
     piece = person(rng, kind) if people else hero(rng)
     x, z = plan.ahead(float(rng.uniform(-0.6, 0.6)), float(distance), clear=0.5)
     toward = plan.facing(x, z)
@@ -207,7 +207,7 @@ def _decorate(rng: Rng, stage: Stage, under: Piece, place: tuple[float, float, f
 def _in_the_room(rng: Rng, plan: FloorPlan, stage: Stage, kind: str, lamps: list[Vector]) -> None:
     for maker in _IN_THE_ROOM[kind]:
         piece = maker(rng)
-        found = plan.in_view(rng, piece)
+        found = plan.in_view(rng, piece, tries=30 if piece.label == "table" else 10)
         if found is None:
             continue
         x, z = found
@@ -246,7 +246,7 @@ def build(rng: Rng, *, height: int, width: int) -> Setting:
     people = bool(rng.random() < 0.66)
     subject = _subject(rng, plan, stage, people=people)
     openings = _fixtures(rng, plan, stage, daylight)
-    kind = str(rng.choice(list(_AGAINST_WALLS), p=[0.32, 0.34, 0.17, 0.17]))
+    kind = str(rng.choice(list(_AGAINST_WALLS), p=[0.3, 0.38, 0.16, 0.16]))
     _against_walls(rng, plan, stage, kind, lamps)
     if people and rng.random() < 0.25:
         _second_person(rng, plan, stage)

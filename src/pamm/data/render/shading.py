@@ -14,6 +14,8 @@ from pamm.data.render.surface import Surface, albedo, dot
 _SHADOW_SIDE = 112
 _BIAS = 0.05
 """Depth [m] by which something must be nearer to a light to shade what is behind it."""
+_LIFT = 0.045
+"""How far off their surface [m] points are looked up, so that none shades itself."""
 _WARM = np.array([[1.0], [0.86], [0.66]], np.float32)
 _COOL = np.array([[0.86], [0.94], [1.05]], np.float32)
 _SUNNY = np.array([[1.0], [0.93], [0.78]], np.float32)
@@ -136,7 +138,7 @@ def shade(setting: Setting, surface: Surface, rng: Rng) -> Floats:
     upward = 0.92 + 0.18 * surface.normal[1]
     light = (0.16 + 0.22 * day) * upward * open_ * (_WARM * (1 - 0.6 * day) + _COOL * 0.6 * day)
     shadows = _shadows(scene, middle, middle * np.array([1, 0, 1], np.float32), 2.4)
-    lamp = _lamp(surface, middle, 2.6) * strength * shadows.lit(surface.point + 0.02 * surface.normal)
+    lamp = _lamp(surface, middle, 2.6) * strength * shadows.lit(surface.point + _LIFT * surface.normal)
     light += lamp * (0.4 + 0.6 * open_) * (_WARM if setting.lamp_on else np.float32(1.0))
     for position in setting.lamps:
         light += _lamp(surface, np.array(position, np.float32), 0.8) * 0.9 * open_ * _WARM
@@ -174,7 +176,7 @@ def _add_sun(light: Floats, setting: Setting, surface: Surface, rng: Rng) -> Non
     if seen.size:
         centre = setting.scene.room / 2
         shadows = _shadows(setting.scene, centre + 40 * sun, centre, float(np.linalg.norm(centre)) / 36)
-        share[seen] *= shadows.lit(surface.point[:, seen] + 0.02 * surface.normal[:, seen])
+        share[seen] *= shadows.lit(surface.point[:, seen] + _LIFT * surface.normal[:, seen])
         light += 2.2 * share * _SUNNY
 
 

@@ -224,7 +224,7 @@ def _face(patch: Patch) -> Floats:
     mouth = front & (np.abs(x) < 0.26) & (np.abs(y + 0.48) < 0.06)
     colour = patch.colour * (1 - 0.06 * (np.hypot(x, y + 0.2) > 0.5))
     colour = np.where(mouth, patch.colour * np.array([[0.8], [0.5], [0.5]], np.float32), colour)
-    return np.where(eye, patch.second, np.where(brow, (patch.colour + patch.second) / 2, colour))
+    return mix(colour, patch.second, np.where(eye, np.float32(0.8), np.float32(0.45) * brow))
 
 
 def _segments(patch: Patch) -> Floats:
