@@ -44,6 +44,11 @@ def test_folder_holds_the_three_files_and_no_other(saved):
     assert sorted(file.name for file in saved[1].iterdir()) == ["README.md", "config.json", "model.safetensors"]
 
 
+def test_who_may_read_the_config_may_read_the_weights(saved):
+    modes = {file.stat().st_mode for file in saved[1].iterdir()}
+    assert len(modes) == 1
+
+
 def test_half_precision_halves_the_file_and_loads_as_before(saved, tmp_path):
     model, folder = saved
     half = save_weights(model, tmp_path / "half", dtype=torch.float16)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from importlib.resources import files
@@ -57,14 +58,18 @@ def save_weights(model: PAMM, folder: str | Path, *, card: str | None = None, dt
     tensors = {name: _stored(name, value, dtype) for name, value in model.state_dict().items()}
     config = json.dumps(model.config.to_dict(), indent=2, ensure_ascii=False) + "\n"
     with ExitStack() as stack:
-        temporary = stack.enter_context(atomic_write(folder / WEIGHTS_FILE))
+        weights_path, config_path = (
+            stack.enter_context(atomic_write(folder / name)) for name in (WEIGHTS_FILE, CONFIG_FILE)
+        )
+        config_path.write_text(config, encoding="utf-8")
+        if card is not None:
+            stack.enter_context(atomic_write(folder / CARD_FILE)).write_text(card, encoding="utf-8")
         try:
-            save_file(tensors, temporary, metadata={"format": "pt"})
+            save_file(tensors, weights_path, metadata={"format": "pt"})
         except SafetensorError as error:
             raise ValueError(f"cannot write {folder / WEIGHTS_FILE}: {error}") from error
-        for name, text in ((CONFIG_FILE, config), (CARD_FILE, card)):
-            if text is not None:
-                stack.enter_context(atomic_write(folder / name)).write_text(text, encoding="utf-8")
+        # safetensors lets only the owner read what it writes
+        shutil.copymode(config_path, weights_path)
     return folder
 
 
