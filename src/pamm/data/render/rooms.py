@@ -79,7 +79,7 @@ def _camera(rng: Rng, room: Vector, *, height: int, width: int) -> tuple[View, f
     """A view from one end of the room, and its direction [rad] to the right of -z."""
     wide, _, deep = room
     place = np.array(
-        [rng.uniform(0.25, 0.75) * wide, np.clip(rng.normal(1.42, 0.12), 1.05, 1.7), deep - rng.uniform(0.25, 0.6)]
+        [rng.uniform(0.25, 0.75) * wide, np.clip(rng.normal(1.42, 0.07), 1.05, 1.7), deep - rng.uniform(0.25, 0.6)]
     )
     turn = float(rng.normal(0, 0.3))
     aim = np.array([(0.5 - place[0] / wide) * 0.5 + turn, -rng.uniform(0.06, 0.26)])
