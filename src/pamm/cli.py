@@ -160,9 +160,9 @@ def build_parser() -> ArgumentParser:
         summary = (signature.__doc__ or "").partition("\n")[0]
         command = ArgumentParser(description=summary)
         command.add_argument("--config", action="config", help="YAML file of options; options after it win.")
-        positional = {"images"} & set(signature.__annotations__)
+        positional: set[str | int] = {name for name in signature.__annotations__ if name == "images"}
         for argument in positional:
-            command.add_argument(argument, nargs="+", type=Path, help="photos, in any format that Pillow reads")
+            command.add_argument(str(argument), nargs="+", type=Path, help="photos, in any format that Pillow reads")
         command.add_function_arguments(signature, skip=positional, fail_untyped=True)
         commands.add_subcommand(name, command, help=summary)
     return parser

@@ -44,6 +44,8 @@ class Task:
     """Name of the training loss, a key of ``pamm.losses.LOSSES``."""
     score: str
     """Name of the validation score, a key of ``pamm.metrics.SCORES``."""
+    title: str = ""
+    """Heading of the maps for people; made from the name if left out."""
     loss_weight: float = 1.0
     """Factor of this task's loss in the sum."""
     positive_weight: float | None = None
@@ -68,6 +70,7 @@ class Task:
         for field in ("valid_range", "class_names"):
             value = getattr(self, field)
             object.__setattr__(self, field, value if value is None else tuple(value))
+        object.__setattr__(self, "title", self.title or self.name.replace("_", " ").capitalize())
         object.__setattr__(self, "colours", tuple(tuple(colour) for colour in self.colours))
         if not self.name.isidentifier():
             raise ValueError(f"task name {self.name!r} is not an identifier: use letters, digits and underscores")
@@ -179,6 +182,7 @@ TASKS: dict[str, Task] = {
     for task in (
         Task(
             name="semseg",
+            title="Semantic segmentation",
             channels=40,
             kind="classes",
             loss="cross_entropy",
@@ -201,6 +205,7 @@ TASKS: dict[str, Task] = {
         ),
         Task(
             name="normals",
+            title="Surface normals",
             channels=3,
             kind="direction",
             loss="unit_l1",
@@ -211,6 +216,7 @@ TASKS: dict[str, Task] = {
         ),
         Task(
             name="edge",
+            title="Boundaries",
             channels=1,
             kind="binary",
             loss="balanced_bce",
@@ -233,6 +239,7 @@ TASKS: dict[str, Task] = {
         ),
         Task(
             name="human_parts",
+            title="Human parts",
             channels=7,
             kind="classes",
             loss="cross_entropy",

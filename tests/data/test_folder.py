@@ -1,75 +1,12 @@
-"""Folders of one's own: every encoding, every missing label, every mistake in a manifest."""
-
-import re
+"""Folders of one's own: every encoding, every missing label, maps that do not fit."""
 
 import numpy as np
 import pytest
-import yaml
-from PIL import Image
 
+from folder_toys import HEIGHT, IDS, MANIFEST, WIDTH, grid, one_label, opened, put, write
 from pamm.data.dataset import TransformedDataset
 from pamm.data.folder import FolderDataset
 from pamm.data.transforms import TestTransform
-
-HEIGHT, WIDTH = 12, 16
-IDS = ["a", "b", "c", "d"]
-
-
-def put(path, array):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".npy":
-        np.save(path, array)
-    else:
-        Image.fromarray(array).save(path)
-
-
-def grid(value=0, kind=np.uint8, channels=()):
-    return np.full((HEIGHT, WIDTH, *channels), value, kind)
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """Four images; depth of all, classes of the first two, saliency of the last, normals of the first."""
-    classes = grid()
-    classes[:, 4:8], classes[:, 8:], classes[0] = 5, 9, 7
-    for number, name in enumerate(IDS):
-        put(tmp_path / "images" / f"{name}.png", grid(number * 40, channels=(3,)))
-        depth = grid(1500 + number, np.uint16)
-        depth[0] = 0
-        put(tmp_path / "depth" / f"{name}.png", depth)
-    for name in "ab":
-        put(tmp_path / "classes" / f"{name}.png", classes)
-    put(tmp_path / "salient" / "d.png", np.where(classes > 5, 255, 0).astype(np.uint8))
-    normals = grid(channels=(3,))
-    normals[1:] = (128, 128, 255)
-    put(tmp_path / "normals" / "a.png", normals)
-    return tmp_path
-
-
-MANIFEST = {
-    "images": "images/{id}.png",
-    "splits": {"train": {"first": 3}, "val": {"last": 1}, "some": {"ids": ["c", "a"]}, "file": {"file": "file.txt"}},
-    "labels": {
-        "semseg": {"path": "classes/{id}.png", "classes": {"wall": 0, "thing": [5, 9]}, "ignore": [7]},
-        "depth": {"path": "depth/{id}.png", "scale": 0.001},
-        "saliency": {"path": "salient/{id}.png"},
-        "normals": {"path": "normals/{id}.png"},
-    },
-}
-
-
-def write(folder, **changes):
-    path = folder / "manifest.yaml"
-    path.write_text(yaml.safe_dump(MANIFEST | changes, sort_keys=False))
-    return path
-
-
-def opened(folder, *, split=None, **changes):
-    return FolderDataset(write(folder, **changes), split=split)
-
-
-def one_label(folder, task, entry, index=0):
-    return opened(folder, labels={task: entry})[index].labels[task]
 
 
 def test_every_image_has_the_labels_that_exist(folder):
@@ -226,94 +163,6 @@ def test_partly_labelled_folders_become_batches(folder):
     assert counts == [[176, 176, 0, 176], [0, 176, 192, 0]]
 
 
-BAD_MANIFESTS = [
-    ({"imags": 1}, r"manifest.yaml: there is no 'imags': did you mean 'images'\?"),
-    ({"images": 3}, "images: got 3, wanted text"),
-    ({"images": "images/a.png"}, r"does not hold \{id\}: write for example"),
-    ({"images": "/images/{id}.png"}, "put that folder under 'root'"),
-    ({"images": "pictures/{id}.png"}, r"no file fits images: pictures/\{id\}\.png below .*: correct the pattern"),
-    ({"labels": {}}, "'labels' is empty"),
-    ({"labels": {"depth": "depth/{id}.png"}}, r"labels: depth: got 'depth/\{id\}\.png', wanted keys with values"),
-    (
-        {"labels": {"depth": {"path": "depth/{id}.png", "scle": 1}}},
-        "labels: depth: there is no 'scle': did you mean 'scale'",
-    ),
-    ({"labels": {"depth": {"path": "depth/{id}.png", "scale": "mm"}}}, "depth: scale: got 'mm', wanted a number"),
-    ({"labels": {"depth": {"path": "depth/{id}.png", "scale": True}}}, "scale: got True, wanted a number"),
-    ({"labels": {"depth": {"path": "depth/{id}.png", "ignore": 0}}}, "ignore: got 0, wanted a list, each a number"),
-    (
-        {"labels": {"depth": {"path": "nothing/{id}.png"}}},
-        r"depth: no file fits nothing/\{id\}\.png .* any of 4 images",
-    ),
-    ({"labels": {"depth": {"scale": 2}}}, "give 'path', or 'source' for derived labels"),
-    ({"labels": {"dept": {"path": "depth/{id}.png"}}}, "there is no 'dept': did you mean 'depth'"),
-    ({"labels": {"depth": {"path": "depth/{id}.png", "task": {"units": "cm"}}}}, "no 'units': did you mean 'unit'"),
-    ({"labels": {"depth": {"path": "depth/{id}.png", "classes": ["a", "b"]}}}, "'regression' has no classes"),
-    ({"labels": {"semseg": {"path": "classes/{id}.png", "classes": ["a"]}}}, "1 channels do not fit"),
-    ({"labels": {"semseg": {"path": "classes/{id}.png", "classes": {"a": "b"}}}}, "classes: got .* wanted a list"),
-    (
-        {"labels": {"semseg": {"path": "classes/{id}.png", "classes": ["a", "b"], "colours": [[1, 2, 3]]}}},
-        "got 1 colours",
-    ),
-    ({"labels": {"semseg": {"path": "classes/{id}.png", "unlisted": "drop"}}}, "got 'drop', wanted error or ignore"),
-    ({"labels": {"normals": {"path": "normals/{id}.png", "axes": ["x", "y", "w"]}}}, "give x, y and z once each"),
-    ({"labels": {"normals": {"derive": "normals_from_depth", "path": "depth/{id}.png"}}}, "add focal"),
-    (
-        {"labels": {"normals": {"derive": "normals", "path": "depth/{id}.png"}}},
-        "wanted normals_from_depth or boundaries",
-    ),
-    (
-        {"labels": {"normals": {"derive": "normals_from_depth", "source": "depth", "focal": [1, 1]}}},
-        "source 'depth' is none of the stored labels",
-    ),
-    ({"labels": {"normals": {"derive": "normals_from_depth", "path": "{id}", "focal": [1]}}}, "wanted a list of 2"),
-    (
-        {"labels": {"depth": {"derive": "boundaries_from_labels", "path": "depth/{id}.png"}}},
-        "gives labels of kind 'binary'",
-    ),
-    ({"splits": {"val": {"last": 9}}}, "splits: val: 9 of 4 images"),
-    ({"splits": {"val": {"last": 1, "first": 2}}}, "splits: val: got first and last: give one of"),
-    ({"splits": {"val": {}}}, "got nothing: give one of"),
-    ({"splits": {"val": {"ids": ["a", "z"]}}}, "splits: val: 'z' is no id of an image"),
-    ({"splits": {"val": {"ids": [1]}}}, "ids: got .1., wanted a list, each text"),
-    ({"splits": {"val": {"file": "none.txt"}}}, r"cannot read the list .*none\.txt"),
-    ({"splits": {"vall": {"last": 1}}}, "splits: there is no 'val': did you mean 'vall'"),
-    ({"ids": "two.txt"}, "1 of 2 images are missing, the first is .*zz.png"),
-    ({"ids": "blank.txt"}, "the list is empty"),
-    ({"root": "nowhere"}, "the root folder .*nowhere is not there"),
-    ({"resize": 2}, "resize is 2: give a factor above 0 and at most 1"),
-]
-
-
-@pytest.mark.parametrize(("changes", "message"), BAD_MANIFESTS, ids=[message[:30] for _, message in BAD_MANIFESTS])
-def test_mistakes_in_a_manifest(folder, changes, message):
-    (folder / "two.txt").write_text("a\nzz")
-    (folder / "blank.txt").write_text("\n\n")
-    chosen = {"splits": {"val": {"first": 2}}} | changes
-    with pytest.raises(ValueError, match=message) as caught:
-        opened(folder, split="val", **chosen)
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [("a: [1", "not YAML"), ("", "holds no keys"), ("- 1", "holds no keys"), ("labels: {}", "'images' is missing")],
-)
-def test_files_that_are_no_manifest(tmp_path, text, message):
-    path = tmp_path / "m.yaml"
-    path.write_text(text)
-    with pytest.raises(ValueError, match=f"^{re.escape(str(path))}: .*{message}"):
-        FolderDataset(path)
-
-
-def test_a_manifest_that_is_not_there(tmp_path):
-    with pytest.raises(ValueError, match="No such file or directory: give the path of a manifest"):
-        FolderDataset(tmp_path / "m.yaml")
-    (tmp_path / "m.yaml").write_bytes(b"\xff\xfe\x00\x81")
-    with pytest.raises(ValueError, match="not a text file"):
-        FolderDataset(tmp_path / "m.yaml")
-
-
 def spoilt(folder, name, array, message, task="semseg"):
     put(folder / name, array)
     data = opened(folder)
@@ -358,7 +207,7 @@ def test_the_scanned_room(root, shared):
     assert not set(train.ids) & set(val.ids)
     assert [task.name for task in train.tasks] == ["semseg", "depth", "normals", "edge"]
     for sample in (train[0], val[11]):
-        assert sample.image.shape == (170, 300, 3)
+        assert sample.image.shape == (128, 225, 3)
         assert sample.labels["semseg"].max() == 255
         assert 0.5 < np.median(sample.labels["depth"]) < 4
         assert (sample.labels["normals"] != 0).any(-1).mean() > 0.95

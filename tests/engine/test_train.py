@@ -110,7 +110,9 @@ def test_contradictions_are_refused(tmp_path):
     with pytest.raises(ValueError, match="no labels for task 'albedo'"):
         choose_tasks(tuple(TASKS.values()), ["albedo"], {})
     with pytest.raises(ValueError, match="needs a manifest"):
-        DataConfig(name="folder")
+        train(data=DataConfig(name="folder"))
+    with pytest.raises(ValueError, match="belong to data 'folder'"):
+        DataConfig(manifest="x.yaml")
     with pytest.raises(ValueError, match="lr must be greater than 0"):
         OptimConfig(lr=0)
     assert not (tmp_path / "none").exists()

@@ -22,15 +22,16 @@ class KeepWeights(L.Callback):
         """Take the folder of the run."""
         self.folder, self.best = folder, float("inf")
 
-    def on_validation_end(self, trainer: L.Trainer, module: PAMMModule) -> None:
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write the weights."""
+        assert isinstance(pl_module, PAMMModule)
         loss = float(trainer.callback_metrics["val/loss"])
         if not trainer.is_global_zero:
             return
-        save_weights(module.model, self.folder / "last")
+        save_weights(pl_module.model, self.folder / "last")
         if loss < self.best:
             self.best = loss
-            save_weights(module.model, self.folder / "best")
+            save_weights(pl_module.model, self.folder / "best")
 
     def state_dict(self) -> dict[str, Any]:
         """The best loss so far."""
@@ -49,15 +50,16 @@ class DrawSamples(L.Callback):
         self.dataset, self.folder, self.count = dataset, folder, min(count, len(dataset))
 
     @torch.no_grad()
-    def on_validation_end(self, trainer: L.Trainer, module: PAMMModule) -> None:
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Draw the samples, as a file and in TensorBoard."""
+        assert isinstance(pl_module, PAMMModule)
         if not trainer.is_global_zero:
             return
-        tasks = module.model.config.tasks
+        tasks = pl_module.model.config.tasks
         rows = []
         for index in range(self.count):
             tensors, sample = self.dataset[index], self.dataset.sample(index)
-            outputs = module.model(tensors["image"][None].to(module.device))
+            outputs = pl_module.model(tensors["image"][None].to(pl_module.device))
             maps = {task.name: decoded(task, outputs[task.name][0]) for task in tasks}
             rows.append((sample.image, sample.labels, maps))
         picture = contact_sheet(rows, tasks)

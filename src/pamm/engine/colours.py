@@ -44,11 +44,6 @@ class Legend:
     """Values spread evenly along the bar."""
 
 
-def title(task: Task) -> str:
-    """The task's name as a heading."""
-    return task.name.replace("_", " ").capitalize()
-
-
 def decoded(task: Task, output: Tensor) -> Map:
     """The map a user wants from the raw values of one task's head.
 

@@ -49,10 +49,8 @@ class DataConfig:
     """Folder: name of one of the manifest's splits; all images if left out."""
 
     def __post_init__(self) -> None:
-        """Check that the fields suit the named set."""
+        """Check the ranges, and that the fields suit the named set."""
         _positive(self, "length", "height", "width")
-        if self.name == "folder" and self.manifest is None:
-            raise ValueError("data 'folder' needs a manifest: give --data.manifest FILE.yaml")
         if self.name == "scenes" and (self.manifest or self.root or self.split):
             raise ValueError("manifest, root and split belong to data 'folder': set --data.name folder")
 

@@ -13,7 +13,8 @@ def _scenes(config: DataConfig) -> SampleSource:
 
 
 def _folder(config: DataConfig) -> SampleSource:
-    assert config.manifest is not None
+    if config.manifest is None:
+        raise ValueError("data 'folder' needs a manifest: give --data.manifest FILE.yaml")
     return FolderDataset(config.manifest, root=config.root, split=config.split)
 
 

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from pamm.engine.colours import Legend, Map, Pixels, colour_map, legend, thumbnail, title, value_span
+from pamm.engine.colours import Legend, Map, Pixels, colour_map, legend, thumbnail, value_span
 from pamm.tasks import Colour, Task
 
 PAPER: Colour = (250, 250, 248)
@@ -39,7 +39,7 @@ def map_picture(task: Task, array: Map, *, longest: int = 1600) -> Image.Image:
     scale = min(max(1.0, 320 / max(height, width)), longest / max(height, width))
     size = (max(_SIDES[0], round(width * scale)), max(_SIDES[0], round(height * scale)))
     small = thumbnail(array, longest)
-    return _framed(_cell(title(task), [(colour_map(task, small), size)], legend(task, small)))
+    return _framed(_cell(task.title, [(colour_map(task, small), size)], legend(task, small)))
 
 
 def overview(
@@ -63,7 +63,7 @@ def overview(
         span = value_span(task, *drawn)
         pictures = [(colour_map(task, array, span=span), size) for array in drawn]
         words = " (truth above)" if len(drawn) > 1 else ""
-        cells.append(_cell(title(task) + words, pictures, legend(task, *drawn, span=span)))
+        cells.append(_cell(task.title + words, pictures, legend(task, *drawn, span=span)))
     return _framed(_grid(cells, columns))
 
 
@@ -83,7 +83,7 @@ def contact_sheet(rows: Sequence[Row], tasks: Sequence[Task], *, width: int = 16
     spans = {task.name: value_span(task, *drawn[task.name]) for task in tasks}
     lines = [[[_text("Photo", width, size=_TEXT)]]]
     lines[0] += [
-        [_text(title(task) + words, width, size=_TEXT) for words in (": truth", ": predicted")] for task in tasks
+        [_text(task.title + words, width, size=_TEXT) for words in (": truth", ": predicted")] for task in tasks
     ]
     for image, *both in rows:
         size = (width, max(_SIDES[0], min(_SIDES[1], round(width * image.shape[0] / image.shape[1]))))

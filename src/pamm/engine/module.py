@@ -1,9 +1,11 @@
 """One training step and one validation pass, for Lightning."""
 
+import math
 from typing import Any
 
 import lightning as L
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 
 from pamm.engine.config import OptimConfig
@@ -28,7 +30,9 @@ class PAMMModule(L.LightningModule):
         """
         super().__init__()
         self.model, self.optim, self.seed = model, optim, seed
-        self.scores = nn.ModuleDict(task_scores(model.config.tasks))
+        # the one holds the scores as typed objects, the other moves them from device to device
+        self.scores = task_scores(model.config.tasks)
+        self.score_modules = nn.ModuleDict(self.scores)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Seed the step's noise."""
@@ -64,7 +68,7 @@ class PAMMModule(L.LightningModule):
         self.log(f"{stage}/loss", total.detach(), prog_bar=True, **options)
         self.log_dict({f"{stage}/loss/{name}": loss.detach() for name, loss in losses.items()}, **options)
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """The optimiser and its schedule, stepped after every batch."""
         kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[self.optim.name]
         optimizer = kind(parameter_groups(self.model, weight_decay=self.optim.weight_decay), lr=self.optim.lr)
@@ -74,7 +78,7 @@ class PAMMModule(L.LightningModule):
     def _rate(self, step: int) -> float:
         """Share of the full learning rate: a linear rise, times the polynomial decay of the paper."""
         rise = min(1.0, (step + 1) / (self.optim.warmup + 1))
-        return rise * max(0.0, 1 - step / self.optim.steps) ** self.optim.power
+        return rise * math.pow(max(0.0, 1 - step / self.optim.steps), self.optim.power)
 
 
 def parameter_groups(model: nn.Module, *, weight_decay: float) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from PIL import Image
 
 from pamm.data.files import atomic_write
-from pamm.engine.colours import Legend, Map, Pixels, colour_map, legend, thumbnail, title, value_span
+from pamm.engine.colours import Legend, Map, Pixels, colour_map, legend, thumbnail, value_span
 from pamm.engine.evaluate import EvalResult
 from pamm.engine.prediction import Prediction
 from pamm.tasks import Colour, Task
@@ -75,7 +75,7 @@ def page(
     facts: Mapping[str, str],
 ) -> str:
     """The text of the page; see :func:`write_report` for the arguments."""
-    names = [title(task).lower() for task in tasks]
+    names = [task.title.lower() for task in tasks]
     count = _NUMBERS[len(tasks)] if len(tasks) < len(_NUMBERS) else f"{len(tasks)} maps"
     heading = f"{count} from one photo"
     listed = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
@@ -119,7 +119,7 @@ def _score_table(tasks: Sequence[Task], result: EvalResult) -> str:
         unit = f" [{found.unit}]" if found.unit else ""
         score = f"{found.headline.replace('_', ' ')}{unit} {'↑' if found.higher_is_better else '↓'}"
         rows.append(
-            f"<tr><th scope='row'>{escape(title(task))}</th><td>{escape(score)}</td>"
+            f"<tr><th scope='row'>{escape(task.title)}</th><td>{escape(score)}</td>"
             f"<td class='ours'>{found.value:.2f}</td><td>{found.constant:.2f}</td>"
             f"<td class='gain'>{_gain(found.value, found.constant, higher_is_better=found.higher_is_better)}</td></tr>"
         )
@@ -157,10 +157,10 @@ def _card(example: Example) -> str:
         span = value_span(task, *maps.values())
         pictures = []
         for words, array in maps.items():
-            text = f"{title(task)} of {example.name}, {words}"
+            text = f"{task.title} of {example.name}, {words}"
             image = _image(colour_map(task, array, span=span), text, lossless=task.classes > 0)
             pictures.append((words if len(maps) > 1 else "", image))
-        tiles.append(_figure(title(task), pictures, legend(task, *maps.values(), span=span, most=6)))
+        tiles.append(_figure(task.title, pictures, legend(task, *maps.values(), span=span, most=6)))
     return f"<article class='card'><h3>{escape(example.name)}</h3><div class='tiles'>{''.join(tiles)}</div></article>"
 
 

@@ -1,6 +1,6 @@
 """Training runs from configs: which network, which data, which tasks."""
 
-import dataclasses
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -29,7 +29,7 @@ def train(
     Args:
         model: which network, and its first weights.
         data: images to learn from.
-        val: images to validate on.
+        val: images to validate on; a folder without manifest or root takes those of `data`.
         augment: how training images vary.
         optim: how the weights are learnt.
         run: where the run is kept and how it is carried out.
@@ -47,18 +47,20 @@ def train(
         from pamm.engine.fit import fit
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(f"training needs {error.name}: pip install 'pamm[train]'") from error
+    if data.name == val.name:
+        val = replace(val, manifest=val.manifest or data.manifest, root=val.root or data.root)
     train_set, val_set = open_dataset(data), open_dataset(val)
     chosen = choose_tasks(train_set.tasks, tasks, loss_weights or {})
-    settings = {
-        "model": model,
-        "data": data,
-        "val": val,
-        "augment": augment,
-        "optim": optim,
-        "run": run,
+    record = {
+        "model": asdict(model),
+        "data": asdict(data),
+        "val": asdict(val),
+        "augment": asdict(augment),
+        "optim": asdict(optim),
+        "run": asdict(run),
+        "tasks": tasks,
+        "loss_weights": loss_weights,
     }
-    record = {key: dataclasses.asdict(value) for key, value in settings.items()}
-    record |= {"tasks": tasks, "loss_weights": loss_weights}
     torch.manual_seed(run.seed)
     network = create_model(model.preset, tasks=chosen, **({"image_size": (data.height, data.width)} | model.overrides))
     if model.init is not None:
@@ -89,6 +91,4 @@ def choose_tasks(
     for name in [*names, *loss_weights]:
         if name not in known:
             raise ValueError(f"the data has no labels for task {name!r}; it has {', '.join(known)}")
-    return tuple(
-        dataclasses.replace(known[name], loss_weight=loss_weights.get(name, known[name].loss_weight)) for name in names
-    )
+    return tuple(replace(known[name], loss_weight=loss_weights.get(name, known[name].loss_weight)) for name in names)
