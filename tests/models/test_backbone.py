@@ -9,6 +9,13 @@ from pamm.models.pretrained import load_encoder, read_settings
 SIZES = {"hidden_size": 12, "num_hidden_layers": 8, "num_attention_heads": 2, "patch_size": 8, "image_size": 32}
 
 
+ATTENTION = {f"attention.{name}_proj" for name in "qkvo"}
+BLOCK_NAMES = {
+    "vit": ATTENTION | {"layernorm_before", "layernorm_after", "mlp.fc1", "mlp.fc2"},
+    "dinov2": ATTENTION | {"norm1", "norm2", "mlp.fc1", "mlp.fc2", "layer_scale1.lambda1", "layer_scale2.lambda1"},
+}
+
+
 def randomise(model: torch.nn.Module) -> None:
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
@@ -123,6 +130,13 @@ def test_nothing_unused_is_kept(small, encoder):
     assert not [name for name in names if "mask" in name or "pooler" in name]
     assert ("class_token" in names) == (encoder == "dinov2")
     assert dict(build_encoder(small()).named_parameters())["position"].shape == (1, 12, 3, 4)
+
+
+@pytest.mark.parametrize(("encoder", "names"), BLOCK_NAMES.items())
+def test_weights_keep_their_names(small, encoder, names):
+    """Modules are the transformers library's: should it rename them, saved weights would no longer load."""
+    block = build_encoder(small(encoder=encoder)).blocks[0]
+    assert {name.removesuffix(".weight") for name in block.state_dict() if not name.endswith("bias")} == names
 
 
 def test_position_keeps_its_values_on_its_own_grid_and_is_smooth_on_others(small):

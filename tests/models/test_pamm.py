@@ -180,6 +180,14 @@ def test_wrong_images_are_refused(small, shape):
         create_model(small())(torch.zeros(shape))
 
 
+def test_half_precision_trains(small):
+    model = create_model(small(local_branch=True, expert_kernel=3))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        outputs = model(image())
+    sum(output.float().square().mean() for output in outputs.values()).backward()
+    assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
+
+
 def test_state_space_parameters_do_not_decay(small):
     model = create_model(small(encoder="dinov2"))
     exempt = {

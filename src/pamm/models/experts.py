@@ -100,6 +100,9 @@ class ParameterExperts(nn.Module):
     The gates scale the second halves of the experts, ``Σ_i (g_i V_i) (U_i x + a_i) + g_i c_i``, so that all experts
     are one map to M·r channels and one map back: no tensor has positions, experts and states at once. Where the
     kernel is 1 both maps are first multiplied to a single one per task and image, E → N.
+
+    Gates are as in the released code: ``softmax(Linear(f) + noise)`` with a noise scale of any sign, where the paper
+    has an activation after the linear map; the k kept ones are not renormalised.
     """
 
     def __init__(

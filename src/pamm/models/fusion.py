@@ -38,7 +38,10 @@ class Fusion(nn.Module):
         """
         joined = F.gelu(self.norm(self.join(torch.cat(stages, dim=-1))))
         weights = self.weigh(joined, grid).softmax(-1)  # (T, b, L, S)
-        return torch.stack([stage * weights[..., s, None] for s, stage in enumerate(stages)]).sum(0)
+        fused = torch.zeros_like(stages[0])
+        for stage, weight in zip(stages, weights.unbind(-1), strict=True):
+            fused = torch.addcmul(fused, stage, weight.unsqueeze(-1))
+        return fused
 
 
 class Head(nn.Module):

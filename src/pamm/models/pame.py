@@ -27,7 +27,7 @@ from pamm.ops import selective_scan
 
 
 class DepthwiseMixing(nn.Module):
-    """Depthwise k×k and pointwise convolution, layer norm over the channels and SiLU, per task."""
+    """DWConv: depthwise k×k and pointwise convolution, layer norm over the channels and SiLU, per task."""
 
     def __init__(self, *, tasks: int, channels: int, kernel: int) -> None:
         """Build the layer.
@@ -128,7 +128,7 @@ class PAMEBlock(nn.Module):
 
     The order of SiLU, expansion and gate is the released code's; Mamba itself mixes at width E and gates before the
     last map. The released code computes the local mixing and drops it: there ``x_t = Conv1x1_t(SiLU(n_t))``, which is
-    ``local_mixing="none"``.
+    ``local_mixing="none"``. DWConv ends in a SiLU of its own, so with it ``x`` sees two.
     """
 
     def __init__(self, config: PAMMConfig) -> None:
