@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
+# two test processes share two cores: more threads would only wait for each other
+torch.set_num_threads(1)
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

@@ -34,13 +34,13 @@ def test_contradictions_are_refused(fields, message):
 
 
 def test_unknown_names_are_refused_with_the_known_ones():
-    with pytest.raises(UnknownTaskError, match="no task named 'albedo'; known: semseg, depth"):
+    with pytest.raises(UnknownTaskError, match="there is no task 'albedo': known: semseg, depth"):
         get_tasks(["albedo"])
     with pytest.raises(ValueError, match="listed twice"):
         get_tasks(["depth", "depth"])
     with pytest.raises(ValueError, match="no task was given"):
         get_tasks([])
-    with pytest.raises(ValueError, match="no field 'chanels'"):
+    with pytest.raises(ValueError, match="no field of a task 'chanels': did you mean 'channels'"):
         get_tasks([make().to_dict() | {"chanels": 3}])
 
 

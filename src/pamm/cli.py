@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentParser, set_parsing_settings
+from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -152,13 +152,15 @@ COMMANDS: dict[str, tuple[Callable[..., int], Callable[..., Any]]] = {
 def build_parser() -> ArgumentParser:
     """The parser of all commands, with help from the docstrings."""
     set_parsing_settings(docstring_parse_attribute_docstrings=True)
-    parser = ArgumentParser(prog="pamm", description="Six dense maps from one photo.", version=__version__)
+    parser = ArgumentParser(
+        prog="pamm", description="Six dense maps from one photo.", version=__version__, exit_on_error=False
+    )
     commands = parser.add_subcommands(
         metavar="COMMAND", title="commands", description="`pamm COMMAND --help` says more."
     )
     for name, (_, signature) in COMMANDS.items():
         summary = (signature.__doc__ or "").partition("\n")[0]
-        command = ArgumentParser(description=summary)
+        command = ArgumentParser(description=summary, exit_on_error=False)
         command.add_argument("--config", action="config", help="YAML file of options; options after it win.")
         positional: set[str | int] = {name for name in signature.__annotations__ if name == "images"}
         for argument in positional:
@@ -193,6 +195,9 @@ def main(args: Sequence[str] | None = None) -> int:
         options = settings[settings.subcommand].as_dict()
         options.pop("config", None)
         return run(**options)
+    except ArgumentError as error:
+        errors.print(f"[red]error:[/red] {escape(_one_line(error))}: see `pamm --help`, `pamm COMMAND --help`")
+        return USAGE_ERROR
     except (ValueError, OSError, ModuleNotFoundError) as error:
         errors.print(f"[red]error:[/red] {escape(_one_line(error))}")
         return USAGE_ERROR

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from pamm.names import unknown_name
+
 Kind = Literal["classes", "binary", "regression", "direction"]
 Colour = tuple[int, int, int]
 
@@ -277,21 +279,18 @@ def get_tasks(tasks: Iterable["str | Task | Mapping[str, Any]"]) -> tuple[Task, 
         if isinstance(item, Task):
             task = item
         elif isinstance(item, Mapping):
-            unknown = sorted(set(item) - {field.name for field in dataclasses.fields(Task)})
-            if unknown:
-                raise ValueError(f"a task has no field {unknown[0]!r}; fields: {_field_names()}")
+            known = [field.name for field in dataclasses.fields(Task)]
+            for key in item:
+                if key not in known:
+                    raise unknown_name("field of a task", key, known)
             task = Task(**item)
         elif item in TASKS:
             task = TASKS[item]
         else:
-            raise UnknownTaskError(f"no task named {item!r}; known: {', '.join(TASKS)}; others: pamm.tasks.register")
+            raise UnknownTaskError(f"{unknown_name('task', item, TASKS)}; tasks of one's own: pamm.tasks.register")
         if any(task.name == other.name for other in found):
             raise ValueError(f"task {task.name!r} is listed twice: list each once")
         found.append(task)
     if not found:
         raise ValueError(f"no task was given: name one or more of {', '.join(TASKS)}")
     return tuple(found)
-
-
-def _field_names() -> str:
-    return ", ".join(field.name for field in dataclasses.fields(Task))

@@ -107,7 +107,7 @@ def test_contradictions_are_refused(tmp_path):
         run(tmp_path / "none", steps=2, resume=True)
     with pytest.raises(ValueError, match=r"multiple of run\.validate_every"):
         run(tmp_path / "none", steps=3)
-    with pytest.raises(ValueError, match="no labels for task 'albedo'"):
+    with pytest.raises(ValueError, match="no task with labels in the data 'albedo'"):
         choose_tasks(tuple(TASKS.values()), ["albedo"], {})
     with pytest.raises(ValueError, match="needs a manifest"):
         train(data=DataConfig(name="folder"))

@@ -3,7 +3,6 @@
 import dataclasses
 
 import pytest
-import torch
 
 from pamm.models import PAMMConfig
 from pamm.tasks import get_tasks
@@ -24,15 +23,6 @@ SMALL = PAMMConfig(
     experts_kept=3,
     head_scale=2,
 )
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread():
-    """Networks this small lose more to the threads' meeting points than they win."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pamm.data.geometry import boundaries_from_labels, normals_from_depth
 from pamm.data.manifest import LabelMaps
-from pamm.data.records import unknown_key
+from pamm.names import unknown_name
 from pamm.tasks import IGNORE, TASKS, Kind, Task
 
 Label = NDArray[Any]
@@ -24,14 +24,14 @@ def refined_task(name: str, maps: LabelMaps) -> Task:
     fields = [field.name for field in dataclasses.fields(Task) if field.name != "name"]
     for key in maps.task:
         if key not in fields:
-            raise unknown_key("task", key, fields)
+            raise ValueError(f"task: {unknown_name('key', key, fields)}")
     if name in TASKS:
         task = TASKS[name]
     elif {"kind", "channels", "loss", "score"} <= set(maps.task):
         task = Task(name=name, **maps.task)
     else:
         hint = "; a task of your own needs task: {kind: ..., channels: ..., loss: ..., score: ...}"
-        raise ValueError(f"{unknown_key('tasks', name, TASKS)}{hint}")
+        raise ValueError(f"{unknown_name('task', name, TASKS)}{hint}")
     if maps.derive is not None and task.kind != _DERIVED_KINDS[maps.derive]:
         raise ValueError(f"{maps.derive} gives labels of kind {_DERIVED_KINDS[maps.derive]!r}, this is {task.kind!r}")
     changes = dict(maps.task)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from pamm.data.encodings import decode, derive, refined_task
 from pamm.data.images import read_image, read_map
 from pamm.data.manifest import LabelMaps, Split, read_manifest
-from pamm.data.records import unknown_key
 from pamm.data.sample import Sample
+from pamm.names import unknown_name
 from pamm.tasks import Task
 
 Label = NDArray[Any]
@@ -112,7 +112,7 @@ class FolderDataset:
 
     def _ids_of(self, name: str, every: tuple[str, ...]) -> tuple[str, ...]:
         if name not in self.manifest.splits:
-            raise unknown_key(f"{self.path}: splits", name, self.manifest.splits)
+            raise ValueError(f"{self.path}: splits: {unknown_name('split', name, self.manifest.splits)}")
         split: Split = self.manifest.splits[name]
         count = split.first if split.first is not None else split.last
         if count is not None:

@@ -1,23 +1,16 @@
 """From the plain values of a YAML file to frozen dataclasses, with errors that say where and what to write."""
 
 import dataclasses
-import difflib
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, Union
+
+from pamm.names import unknown_name
 
 Record = TypeVar("Record")
 
 _WORDS: dict[Any, str] = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
-
-
-def unknown_key(where: str, key: object, known: Iterable[str]) -> ValueError:
-    """Error for a key that does not exist, naming the nearest that does."""
-    known = list(known)
-    near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-    return ValueError(f"{where}: there is no {key!r}: {hint}")
 
 
 def build(record: type[Record], plain: object, where: str) -> Record:
@@ -36,7 +29,7 @@ def build(record: type[Record], plain: object, where: str) -> Record:
     fields = {field.name: field for field in dataclasses.fields(typing.cast(Any, record))}
     for key in plain:
         if key not in fields:
-            raise unknown_key(where, key, fields)
+            raise ValueError(f"{where}: {unknown_name('key', key, fields)}")
     for name, field in fields.items():
         needed = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if needed and name not in plain:

@@ -10,6 +10,7 @@ from pamm.engine.datasets import open_dataset
 from pamm.engine.weights import load_weights
 from pamm.models import create_model
 from pamm.models.transfer import transfer_weights
+from pamm.names import unknown_name
 from pamm.tasks import Task
 
 
@@ -90,5 +91,5 @@ def choose_tasks(
     names = list(known) if names is None else names
     for name in [*names, *loss_weights]:
         if name not in known:
-            raise ValueError(f"the data has no labels for task {name!r}; it has {', '.join(known)}")
+            raise unknown_name("task with labels in the data", name, known)
     return tuple(replace(known[name], loss_weight=loss_weights.get(name, known[name].loss_weight)) for name in names)

@@ -5,11 +5,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pamm.models.backbone import build_encoder
-from pamm.models.config import STAGES, PAMMConfig, check_keys, unknown_name
+from pamm.models.config import STAGES, PAMMConfig, check_keys
 from pamm.models.fusion import Fusion, Heads
 from pamm.models.pamm import PAMM
 from pamm.models.pretrained import load_encoder, read_settings
 from pamm.models.stage import Stage
+from pamm.names import unknown_name
 from pamm.tasks import Task, get_tasks
 
 PRESETS: dict[str, PAMMConfig] = {

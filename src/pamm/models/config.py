@@ -1,12 +1,12 @@
 """Every size and switch of the network, as one frozen record."""
 
 import dataclasses
-import difflib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self, get_args
 
+from pamm.names import unknown_name
 from pamm.ops.scan_order import DIRECTIONS, ScanKind
 from pamm.tasks import TASKS, Task, get_tasks
 
@@ -16,14 +16,6 @@ STAGES = 4
 EncoderKind = Literal["vit", "dinov2"]
 LocalMixing = Literal["depthwise", "none"]
 DeltaInit = Literal["mamba", "zero"]
-
-
-def unknown_name(what: str, name: str, known: Iterable[str]) -> ValueError:
-    """Error for a name that is not in a list, with the nearest names that are."""
-    known = list(known)
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known: {', '.join(known)}"
-    return ValueError(f"there is no {what} {name!r}: {hint}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,168 @@
+"""The command line: every command through the real entry point, every mistake in one line."""
+
+import errno
+import json
+import os
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+import pamm
+from pamm.cli import COMMANDS, main
+from pamm.data.scenes import SCENES_TASKS
+from pamm.engine.weights import save_weights
+from toys import MICRO
+
+SIZE = ["--data.height", "32", "--data.width", "48"]
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """Untrained weights of a micro network for scenes."""
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("weights")
+    save_weights(pamm.create_model("pamm_tiny", tasks=SCENES_TASKS, **MICRO), folder)
+    return str(folder)
+
+
+@pytest.fixture
+def photo(tmp_path):
+    path = tmp_path / "photo.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 60, 3), dtype=np.uint8)).save(path)
+    return path
+
+
+def fails(capsys, *args) -> str:
+    """Run a command that must fail, and give its one line."""
+    assert main([str(arg) for arg in args]) == 2
+    text = capsys.readouterr().err.strip()
+    assert text.startswith("error: ")
+    assert "\n" not in text
+    assert "Traceback" not in text
+    return text
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_explains_every_option(command, capsys):
+    with pytest.raises(SystemExit) as done:
+        main([command, "--help"])
+    assert done.value.code == 0
+    text = capsys.readouterr().out
+    for block in text.split("\n  --")[1:]:
+        name, _, words = block.partition(" ")
+        assert "(type: " not in words or words.split("(type: ")[0].strip().count(" ") > 1, f"--{name} is not explained"
+
+
+def test_predict(weights, photo, tmp_path, capsys):
+    out = tmp_path / "maps"
+    assert main(["predict", str(photo), "--out", str(out), "--weights", weights]) == 0
+    assert {"overview.png", "values.npz", "depth.png", "human_parts.png"} <= {
+        path.name for path in (out / "photo").iterdir()
+    }
+    with np.load(out / "photo/values.npz") as values:
+        assert values["depth"].shape == (40, 60)
+    assert str(out / "photo") in capsys.readouterr().out
+
+
+def test_one_bad_photo_does_not_stop_the_others(weights, photo, tmp_path, capsys):
+    bad = tmp_path / "bad.jpg"
+    bad.write_text("not a photo")
+    text = fails(capsys, "predict", bad, photo, "--out", tmp_path / "maps", "--weights", weights)
+    assert "bad.jpg: not a picture" in text
+    assert (tmp_path / "maps/photo/overview.png").exists()
+
+
+def test_a_full_disk_leaves_nothing_behind(weights, photo, tmp_path, capsys, monkeypatch):
+    def full(*_args):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "replace", full)
+    text = fails(capsys, "predict", photo, "--out", tmp_path / "maps", "--weights", weights)
+    assert "No space left on device" in text
+    assert not [path for path in (tmp_path / "maps").rglob("*") if path.is_file()]
+
+
+def test_eval_prints_a_table_and_writes_json(weights, tmp_path, capsys):
+    out = tmp_path / "scores.json"
+    args = ["eval", "--weights", weights, "--data", "scenes", "--data.seed", "7", "--data.length", "3", *SIZE]
+    assert main([*args, "--workers", "0", "--json", str(out)]) == 0
+    scores = json.loads(out.read_text())
+    assert list(scores["tasks"]) == [task.name for task in SCENES_TASKS]
+    assert scores["images"] == 3
+    text = capsys.readouterr().out
+    assert all(task.name in text for task in SCENES_TASKS)
+    assert main([*args, "--workers", "1", "--json", str(out)]) == 0
+    assert json.loads(out.read_text())["tasks"] == scores["tasks"]
+
+
+def test_train_resume_and_refuse(weights, tmp_path, capsys):
+    config = tmp_path / "config.yaml"
+    sizes = {key: value for key, value in MICRO.items() if key != "image_size"}
+    settings = {
+        "model": {"preset": "pamm_tiny", "overrides": sizes},
+        "data": {"name": "scenes", "length": 4, "height": 32, "width": 48},
+        "val": {"name": "scenes", "seed": 1, "length": 2, "height": 32, "width": 48},
+        "optim": {"steps": 4, "batch_size": 2},
+        "run": {"out": str(tmp_path / "run"), "validate_every": 2, "workers": 0},
+    }
+    config.write_text(yaml.safe_dump(settings))
+    assert main(["train", "--config", str(config), "--optim.steps", "2"]) == 0
+    assert f"Best weights: {tmp_path / 'run/best'}" in capsys.readouterr().out
+    assert "already holds a run" in fails(capsys, "train", "--config", config)
+    assert main(["train", "--config", str(config), "--run.resume", "true"]) == 0
+    assert pamm.load(tmp_path / "run/last").model.config.d_model == MICRO["d_model"]
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--optim.stepz", "3"], "optim.stepz"),
+        (["--optim.steps", "many"], "optim.steps.*'int'"),
+        (["--optim.lr", "0"], "lr must be greater than 0"),
+        (["--model.preset", "pamm_tinny"], "no preset 'pamm_tinny': did you mean 'pamm_tiny'"),
+        (["--model.overrides.d_modle", "8"], "no model setting 'd_modle': did you mean 'd_model'"),
+        (["--model.overrides.d_model", "wide"], "d_model is 'wide'"),
+        (["--tasks", "[deph]"], "no task with labels in the data 'deph': did you mean 'depth'"),
+        (["--data", "folder"], "needs a manifest"),
+        (["--config", "missing.yaml"], "missing.yaml"),
+        (["--run.resume", "true", "--run.out", "missing"], "no checkpoint to resume"),
+    ],
+)
+def test_mistakes_in_a_training_config(args, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    import re
+
+    assert re.search(message, fails(capsys, "train", *args))
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unknown_key_in_a_file(tmp_path, capsys):
+    config = tmp_path / "config.yaml"
+    config.write_text("optim: {stepz: 3}\n")
+    assert "optim.stepz" in fails(capsys, "train", "--config", config)
+
+
+def test_weights_that_do_not_fit(weights, tmp_path, capsys, photo):
+    assert "no weights" in fails(capsys, "predict", photo, "--weights", tmp_path / "none")
+    other = tmp_path / "other"
+    other.mkdir()
+    wider = pamm.create_model("pamm_tiny", tasks=SCENES_TASKS, **(MICRO | {"d_model": 32}))
+    save_weights(wider, other)
+    config = json.loads((other / "config.json").read_text()) | {"d_model": 16}
+    (other / "config.json").write_text(json.dumps(config))
+    assert "model.safetensors" in fails(capsys, "predict", photo, "--weights", other)
+
+
+def test_info(capsys):
+    assert main(["info", "--preset", "pamm_tiny", "--tasks", "[depth, edge]"]) == 0
+    text = capsys.readouterr().out
+    assert "encoder" in text
+    assert "multiply-adds" in text
+
+
+def test_no_command(capsys):
+    assert "subcommand" in fails(capsys)
+    assert "bogus" in fails(capsys, "bogus")
