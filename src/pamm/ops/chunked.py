@@ -1,35 +1,32 @@
 """The selective scan in plain PyTorch: any device, differentiable, with bounded memory.
 
-A loop over the positions whose every step is one operation on a contiguous slab of states. What depends on the
-position but not on the order, ``a = exp(Δ A)`` and ``u = Δ x B``, is put into tables once and read by all orders. As
-C too depends on the position only, the states of all orders are summed by position first and weighted by C once:
+Only ``h ← a ⊙ h + u`` runs from position to position, one operation a step on the states of all orders and of a group
+of rows (of b · T) and channels. All else is done for a chunk of Q steps at once: ``u = Δ x B``, gathering
+``a = exp(Δ A)`` from a table of the positions that all orders share, the weighting by C, and in the backward pass the
+gradients::
 
-    forward:    h ← u[p] + a[p] ⊙ h;  s[p] += h;                          y[p] = C[p] · s[p]
-    backward:   λ ← g[p] + a[p'] ⊙ λ;  du[p] += λ;  da[p] += λ ⊙ h before p,  with g[p] = C[p] ⊗ dy[p]
+    forward    h_q = u_q + a_q ⊙ h_{q-1}                      y = Σ_N C ⊙ h
+    backward   λ_q = C_q dy_q + a_{q+1} ⊙ λ_{q+1}             dC = Σ_E h dy,  dB = Σ_E λ Δx,  d(Δx) = Σ_N λ B
+               d(Δ A)_q = a_q ⊙ λ_q ⊙ h_{q-1}
 
-where p' follows p in the order. Nothing is permuted or copied by order.
+Rows and channels do not meet in the recurrence, so they are cut into groups whose size bounds the extra memory: it
+does not grow with b, T, E or N. No states are kept between the passes. The backward pass of a group first runs
+forward to save the state at the start of each chunk, L/Q of them, then goes back chunk by chunk and recomputes the Q
+states within.
 
-Batch, tasks and channels do not meet in the recurrence, so they are cut into chunks (rows of b · T, then channels)
-small enough for the tables of one chunk to stay within :data:`TABLE_ELEMENTS`; the states are recomputed chunk by
-chunk in the backward pass. So the extra memory does not grow with b, T, E or N, and between the passes none is kept.
+Letters: L positions, K orders, Q steps of a chunk, N states, r rows and e channels of a group.
 """
 
-import math
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import product
 
 import torch
 from torch import Tensor
-from torch.autograd.function import BackwardCFunction, FunctionCtx, once_differentiable
+from torch.autograd.function import BackwardCFunction, FunctionCtx
 
+from pamm.ops.chunk_groups import STEPS, Group, cut_groups
 from pamm.ops.reference import softplus_step, state_dtype
-
-TABLE_ELEMENTS = 1 << 21
-"""Elements of one table of a chunk, (L, rows, N, channels), as far as the slabs stay within their limits."""
-SLAB_MIN, SLAB_MAX = 1 << 13, 1 << 15
-"""Elements of the states of a chunk, (rows, N, channels): enough to pay for the calls, few enough for the cache and
-for PyTorch not to split an operation between threads."""
 
 
 def scan_chunked(
@@ -42,7 +39,7 @@ def scan_chunked(
     delta_bias: Tensor | None,
     orders: Tensor,
 ) -> Tensor:
-    """Loop over positions on slabs of states; see the module's text. First derivatives only.
+    """Loop over positions in chunks; see the module's text. First derivatives only, in reverse mode.
 
     The state is float64 if any input is, else float32.
 
@@ -54,178 +51,148 @@ def scan_chunked(
         C: output weights, (b, T, L, N).
         D: weight of the direct path, (T, E), or None.
         delta_bias: bias of the step, (T, E), or None.
-        orders: permutations of the positions, (K, L).
+        orders: permutations of the positions, (K, L), on the device of x.
 
     Returns:
-        Sum over the orders, (b, T, L, E), in the dtype of x.
+        Sum over the orders, (b, T, L, E), in the dtype of x. A backward pass with ``create_graph=True`` raises
+        RuntimeError.
     """
     dtype = state_dtype(x, delta, A, B, C, D, delta_bias)
     u = x.to(dtype)
     step = softplus_step(delta, delta_bias, dtype)
-    y = _recurrence(step, step * u, A.to(dtype), B.to(dtype), C.to(dtype), orders)
+    y = _recurrence(
+        step.contiguous(),
+        (step * u).contiguous(),
+        A.to(dtype),
+        B.to(dtype).contiguous(),
+        C.to(dtype).contiguous(),
+        orders,
+    )
     if D is not None:
         y = torch.addcmul(y, D.to(dtype)[:, None], u, value=len(orders))
     return y.to(x.dtype)
 
 
 class _Recurrence(torch.autograd.Function):
-    """Sum over the orders of C · h, with h ← exp(step A) ⊙ h + drive B; step, drive and result are (b, T, L, E)."""
+    """Sum over the orders of C · h, where h ← exp(step A) ⊙ h + drive B; drive is Δ x, all but A are contiguous."""
 
     @staticmethod
     def forward(
         ctx: FunctionCtx, step: Tensor, drive: Tensor, A: Tensor, B: Tensor, C: Tensor, orders: Tensor
     ) -> Tensor:
         ctx.save_for_backward(step, drive, A, B, C, orders)
-        y = torch.empty_like(step, memory_format=torch.contiguous_format)
-        visits = orders.tolist()
-        with torch.autocast(step.device.type, enabled=False):
-            for chunk in _chunks(step, A, tables=3):
-                decay, source, states = chunk.tables
-                chunk.fill_decay(decay, step, A)
-                chunk.fill_outer(source, drive, B)
-                _forward_orders(visits, decay, source, states)
-                chunk.channels_of(y).copy_(states.mul_(chunk.states_of(C)).sum(2, keepdim=True))
+        y = torch.empty_like(step)
+        with _one_thread(step.device):
+            for group in cut_groups(step, drive, A, B, orders):
+                weights = group.by_state("C", C)
+                outputs = group.room("y", *group.paths, *group.rate.shape[1:])
+                group.states[0].zero_()
+                for chunk, output in enumerate(torch.split(outputs, STEPS)):
+                    steps = group.run(chunk)
+                    weighted = torch.mul(group.path[1 : steps + 1], weights[chunk], out=group.decays[:steps])
+                    torch.sum(weighted, 2, out=output)
+                    group.states[0].copy_(group.states[steps])
+                group.channels_of(y).copy_(group.put_back(outputs))
         return y
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: BackwardCFunction, dy: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():
+            raise RuntimeError(
+                "the chunked scan has first derivatives only, but create_graph=True asks for more; "
+                'pass backend="reference" to selective_scan, or set PAMM_SCAN_BACKEND=reference'
+            )
         saved: tuple[Tensor, ...] = ctx.saved_tensors
         step, drive, A, B, C, orders = saved
         dstep, ddrive, dA, dB, dC = (
-            torch.zeros(tensor.shape, dtype=tensor.dtype, device=tensor.device) if needed else None
-            for tensor, needed in zip((step, drive, A, B, C), ctx.needs_input_grad, strict=False)
+            torch.zeros_like(tensor, memory_format=torch.contiguous_format) if needed else None
+            for tensor, needed in zip(saved[:5], ctx.needs_input_grad, strict=False)
         )
-        visits = orders.tolist()
-        with torch.autocast(step.device.type, enabled=False):
-            for chunk in _chunks(step, A, tables=7):
-                decay, source, weight, _, states, dsource, ddecay = chunk.tables
-                chunk.fill_decay(decay, step, A)
-                chunk.fill_outer(source, drive, B)
-                chunk.fill_outer(weight, dy, C)
-                _backward_orders(visits, *chunk.tables)
-                if dC is not None:
-                    chunk.states_of(dC).add_(states @ chunk.channels_of(dy).mT)
-                if dB is not None:
-                    chunk.states_of(dB).add_(dsource @ chunk.channels_of(drive).mT)
-                if ddrive is not None:
-                    chunk.channels_of(ddrive).copy_(dsource.mul_(chunk.states_of(B)).sum(2, keepdim=True))
-                ddecay.mul_(decay)
-                if dA is not None:
-                    chunk.add_rates(dA, torch.mul(ddecay, chunk.channels_of(step), out=weight).sum(0))
+        dy = dy.contiguous()
+        with _one_thread(step.device):
+            for group in cut_groups(step, drive, A, B, orders):
+                gradients = _group_gradients(group, C, dy)
                 if dstep is not None:
-                    chunk.channels_of(dstep).copy_(ddecay.mul_(chunk.rates_of(A)).sum(2, keepdim=True))
+                    group.channels_of(dstep).copy_(group.put_back(gradients.step))
+                if ddrive is not None:
+                    group.channels_of(ddrive).copy_(group.put_back(gradients.drive))
+                if dA is not None:
+                    dA[:, group.channels].index_add_(0, group.tasks, gradients.rate.permute(1, 2, 0))
+                if dB is not None:
+                    group.states_of(dB).add_(group.put_back(gradients.B))
+                if dC is not None:
+                    group.states_of(dC).add_(group.put_back(gradients.C))
         return dstep, ddrive, dA, dB, dC, None
 
 
 _recurrence: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], Tensor] = _Recurrence.apply
 
 
-def _forward_orders(visits: list[list[int]], decay: Tensor, source: Tensor, states: Tensor) -> None:
-    """Write the states of a chunk, summed over the orders by position, into ``states``."""
-    decay_at, source_at, states_at = decay.unbind(), source.unbind(), states.unbind()
-    state = torch.zeros_like(states[0])
-    for position in visits[0]:
-        state = torch.addcmul(source_at[position], state, decay_at[position], out=states_at[position])
-    state = torch.empty_like(state)
-    for visit in visits[1:]:
-        state.zero_()
-        for position in visit:
-            torch.addcmul(source_at[position], state, decay_at[position], out=state)
-            states_at[position].add_(state)
-
-
-def _backward_orders(
-    visits: list[list[int]],
-    decay: Tensor,
-    source: Tensor,
-    weight: Tensor,
-    path: Tensor,
-    states: Tensor,
-    dsource: Tensor,
-    ddecay: Tensor,
-) -> None:
-    """Write states and gradients of a chunk, summed over the orders by position, into the last three tables.
-
-    ``path`` is room for the states along one order.
-    """
-    decay_at, source_at, weight_at, path_at = decay.unbind(), source.unbind(), weight.unbind(), path.unbind()
-    states_at, dsource_at, ddecay_at = states.unbind(), dsource.unbind(), ddecay.unbind()
-    zero = torch.zeros_like(path[0])
-    gradient = torch.empty_like(zero)
-    for table in (states, dsource, ddecay):
-        table.zero_()
-    for visit in visits:
-        state = zero
-        for position in visit:
-            state = torch.addcmul(source_at[position], state, decay_at[position], out=path_at[position])
-            states_at[position].add_(state)
-        gradient.zero_()
-        later = visit[-1]
-        for position, earlier in zip(visit[:0:-1], visit[-2::-1], strict=True):
-            torch.addcmul(weight_at[position], gradient, decay_at[later], out=gradient)
-            dsource_at[position].add_(gradient)
-            ddecay_at[position].addcmul_(gradient, path_at[earlier])
-            later = position
-        first = visit[0]
-        dsource_at[first].add_(weight_at[first]).addcmul_(gradient, decay_at[later])
-
-
 @dataclass(frozen=True)
-class _Chunk:
-    """Rows of b · T and channels that are scanned together, and the room for it.
+class _Gradients:
+    """Gradients of a group: by step of the orders, (L, K, ...), and of its decay rates, (N, r, e)."""
 
-    Its methods see tensors of all rows as tensors of the layout of the tables, (L, rows, N, channels).
+    step: Tensor  # (L, K, r, e)
+    drive: Tensor  # (L, K, r, e)
+    B: Tensor  # (L, K, N, r)
+    C: Tensor  # (L, K, N, r)
+    rate: Tensor  # (N, r, e)
+
+
+def _group_gradients(group: Group, C: Tensor, dy: Tensor) -> _Gradients:
+    room, path, decays, states = group.room, group.path, group.decays, group.states
+    weights, dys = group.by_state("C", C), group.by_channel("dy", dy)
+    by_channel, by_state = (*group.paths, *group.rate.shape[1:]), (*group.paths, *group.rate.shape[:2])
+    result = _Gradients(
+        step=room("dstep", *by_channel),
+        drive=room("ddrive", *by_channel),
+        B=room("dB", *by_state),
+        C=room("dC", *by_state),
+        rate=torch.zeros_like(group.rate),
+    )
+    by_chunk = (result.step, result.drive, result.B, result.C)
+    parts = list(zip(*(torch.split(tensor, STEPS) for tensor in by_chunk), strict=True))
+
+    starts = room("starts", len(parts), *states[0].shape).unbind()
+    starts[0].zero_()
+    for chunk, start in enumerate(starts):
+        states[0].copy_(start)
+        if chunk + 1 < len(starts):
+            starts[chunk + 1].copy_(states[group.run(chunk)])
+
+    adjoint, products = room("adjoint", *decays.shape), room("products", *decays.shape)
+    adjoints, carry = adjoint.unbind(), torch.zeros_like(states[0])
+    for chunk, (dstep, ddrive, dB, dC) in reversed(list(enumerate(parts))):
+        states[0].copy_(starts[chunk])
+        steps = group.run(chunk)
+        lam, room_for_product = adjoint[:steps], products[:steps]
+        torch.mul(dys[chunk], weights[chunk], out=lam)
+        later = adjoints[steps - 1].add_(carry)
+        for q in range(steps - 2, -1, -1):
+            later = adjoints[q].addcmul_(group.decay_at[q + 1], later)
+        torch.mul(group.decay_at[0], later, out=carry)
+        torch.sum(torch.mul(path[1 : steps + 1], dys[chunk], out=room_for_product), -1, out=dC)
+        torch.sum(torch.mul(lam, group.drive[chunk], out=room_for_product), -1, out=dB)
+        torch.sum(torch.mul(lam, group.B[chunk], out=room_for_product), 2, out=ddrive)
+        dexponent = decays[:steps].mul_(lam).mul_(path[:steps])
+        torch.sum(torch.mul(dexponent, group.rate, out=room_for_product), 2, out=dstep)
+        result.rate.add_(dexponent.mul_(group.step[chunk]).sum((0, 1)))
+    return result
+
+
+@contextmanager
+def _one_thread(device: torch.device) -> Iterator[None]:
+    """Keep PyTorch's operations on the CPU on the calling thread.
+
+    Operations of some microseconds gain little from a second thread, and where the cores have other work too
+    (workers that load data) waiting for it at each of thousands of operations costs many times what it saves.
     """
-
-    rows: slice
-    channels: slice
-    tasks: Tensor  # task of each row, (rows,)
-    tables: Tensor  # (number of tables, L, rows, N, channels), uninitialised
-
-    def channels_of(self, tensor: Tensor) -> Tensor:
-        """View of (b, T, L, E) as (L, rows, 1, channels)."""
-        return tensor.flatten(0, 1)[self.rows, :, self.channels].transpose(0, 1).unsqueeze(2)
-
-    def states_of(self, tensor: Tensor) -> Tensor:
-        """View of (b, T, L, N) as (L, rows, N, 1)."""
-        return tensor.flatten(0, 1)[self.rows].transpose(0, 1).unsqueeze(3)
-
-    def rates_of(self, A: Tensor) -> Tensor:
-        """Copy of (T, E, N) as (rows, N, channels)."""
-        return A[self.tasks, self.channels].transpose(1, 2).contiguous()
-
-    def add_rates(self, dA: Tensor, rates: Tensor) -> None:
-        """Add (rows, N, channels) to the rows' tasks of (T, E, N)."""
-        dA[:, self.channels].index_add_(0, self.tasks, rates.transpose(1, 2))
-
-    def fill_decay(self, table: Tensor, step: Tensor, A: Tensor) -> None:
-        torch.mul(self.channels_of(step), self.rates_of(A), out=table).exp_()
-
-    def fill_outer(self, table: Tensor, by_channel: Tensor, by_state: Tensor) -> None:
-        torch.mul(self.channels_of(by_channel), self.states_of(by_state), out=table)
-
-
-def _chunks(step: Tensor, A: Tensor, *, tables: int) -> Iterator[_Chunk]:
-    """Cut the rows b · T and, where one row is too much, the channels into chunks that share one set of tables."""
-    batch, tasks, length, width = step.shape
-    states = A.shape[2]
-    slab = max(SLAB_MIN, min(SLAB_MAX, TABLE_ELEMENTS // length))
-    channels = _even_cut(width, max(1, slab // states))
-    rows = _even_cut(batch * tasks, max(1, slab // (states * channels)))
-    room = step.new_empty(tables, length * rows * states * channels)
-    task_of_row = torch.arange(batch * tasks, device=step.device) % tasks
-    for top, left in product(range(0, batch * tasks, rows), range(0, width, channels)):
-        some_rows, some_channels = min(rows, batch * tasks - top), min(channels, width - left)
-        shape = (length, some_rows, states, some_channels)
-        yield _Chunk(
-            rows=slice(top, top + some_rows),
-            channels=slice(left, left + some_channels),
-            tasks=task_of_row[top : top + some_rows],
-            tables=room[:, : math.prod(shape)].view(tables, *shape),
-        )
-
-
-def _even_cut(size: int, most: int) -> int:
-    """Length of the pieces, ``most`` or less, when ``size`` is cut into as few even pieces as can be."""
-    return -(-size // -(-size // most)) if size else 1
+    threads = torch.get_num_threads()
+    if device.type != "cpu" or threads == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

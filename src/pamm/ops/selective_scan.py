@@ -20,7 +20,10 @@ ENVIRONMENT = "PAMM_SCAN_BACKEND"
 
 @dataclass(frozen=True, kw_only=True)
 class ScanCall:
-    """Checked arguments of one call; the shapes are those of :func:`selective_scan`, ``orders`` is always given."""
+    """Checked arguments of one call; the shapes are those of :func:`selective_scan`.
+
+    ``orders`` is always given, and on the device of ``x``.
+    """
 
     x: Tensor
     delta: Tensor
@@ -50,8 +53,6 @@ _unpack_dual: Callable[[Tensor], forward_ad.UnpackedDualTensor] = forward_ad.unp
 
 
 def _chunked_refusal(call: ScanCall) -> str | None:
-    if call.x.device.type == "meta":
-        return "the orders must hold values, and tensors on the meta device hold none"
     tensors = (value for value in vars(call).values() if value is not None)
     if any(_unpack_dual(tensor).tangent is not None for tensor in tensors):
         return "it has no forward-mode derivative"
@@ -61,7 +62,7 @@ def _chunked_refusal(call: ScanCall) -> str | None:
 _BACKENDS = (
     ScanBackend(
         name="chunked",
-        summary="plain PyTorch, any device: a loop over positions on slabs of states, bounded memory",
+        summary="plain PyTorch, any device: a loop over positions in chunks, all orders at once, bounded memory",
         scan=scan_chunked,
         refusal=_chunked_refusal,
     ),
@@ -187,7 +188,7 @@ def _check(
         orders = torch.arange(length, device=x.device)[None]
     else:
         _check_orders(orders, length)
-    return ScanCall(x=x, delta=delta, A=A, B=B, C=C, D=D, delta_bias=delta_bias, orders=orders)
+    return ScanCall(x=x, delta=delta, A=A, B=B, C=C, D=D, delta_bias=delta_bias, orders=orders.to(x.device))
 
 
 def _check_orders(orders: Tensor, length: int) -> None:

@@ -1,0 +1,369 @@
+"""The selective scan: every backend against the reference in float64, the extremes, the choice, the checks."""
+
+import dataclasses
+import math
+import warnings
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from pamm.ops import SCAN_BACKENDS, chunk_groups, scan_orders, selective_scan
+from pamm.ops.selective_scan import ENVIRONMENT
+
+FAST = [name for name in SCAN_BACKENDS if name != "reference"]
+
+
+def make(b=2, T=1, L=8, E=5, N=3, K=2, *, D=True, bias=True, dtype=torch.float64) -> dict[str, Tensor]:
+    """Random arguments; every tensor but the orders requires its gradient."""
+    tensors = {
+        "x": torch.randn(b, T, L, E),
+        "delta": torch.randn(b, T, L, E),
+        "A": -torch.randn(T, E, N).exp(),
+        "B": torch.randn(b, T, L, N),
+        "C": torch.randn(b, T, L, N),
+    }
+    if D:
+        tensors["D"] = torch.randn(T, E)
+    if bias:
+        tensors["delta_bias"] = torch.randn(T, E)
+    arguments = {name: tensor.to(dtype).requires_grad_() for name, tensor in tensors.items()}
+    if K:
+        arguments["orders"] = torch.stack([torch.randperm(L) for _ in range(K)])
+    return arguments
+
+
+def double(arguments: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {
+        name: tensor.detach().double().requires_grad_() if tensor.is_floating_point() else tensor
+        for name, tensor in arguments.items()
+    }
+
+
+def run(arguments: dict[str, Tensor], backend: str, weight: Tensor) -> dict[str, Tensor]:
+    """Output and gradients by name."""
+    wanted = {name: tensor for name, tensor in arguments.items() if tensor.requires_grad}
+    y = selective_scan(**arguments, backend=backend)
+    gradients = torch.autograd.grad(y, list(wanted.values()), weight.to(y.dtype))
+    return {"y": y.detach(), **dict(zip(wanted, gradients, strict=True))}
+
+
+def compare(arguments: dict[str, Tensor], backend: str, *, output: float = 1e-6, gradient: float = 1e-5) -> None:
+    """Output and every gradient against the float64 reference, relative to the largest value."""
+    weight = torch.randn(arguments["x"].shape).to(arguments["x"].dtype)
+    got = run(arguments, backend, weight)
+    want = run(double(arguments), "reference", weight)
+    assert got.keys() == want.keys()
+    for name, value in want.items():
+        assert got[name].dtype == arguments["x" if name == "y" else name].dtype
+        limit = (output if name == "y" else gradient) * value.abs().max().clamp_min(1e-30)
+        error = (got[name].double() - value).abs().max()
+        assert error <= limit, f"{name}: {error:.1e} > {limit:.1e}"
+
+
+def by_hand(x, delta, A, B, C, D, delta_bias, orders) -> Tensor:
+    """The formula, number by number."""
+    y = torch.zeros_like(x)
+    for b, t, e in torch.cartesian_prod(*(torch.arange(x.shape[axis]) for axis in (0, 1, 3))).tolist():
+        for order in orders.tolist():
+            h = [0.0] * A.shape[2]
+            for p in order:
+                step = math.log1p(math.exp(delta[b, t, p, e] + delta_bias[t, e]))
+                for n in range(len(h)):
+                    h[n] = math.exp(step * A[t, e, n]) * h[n] + step * x[b, t, p, e] * B[b, t, p, n]
+                    y[b, t, p, e] += C[b, t, p, n] * h[n]
+                y[b, t, p, e] += D[t, e] * x[b, t, p, e]
+    return y
+
+
+@pytest.mark.parametrize("backend", SCAN_BACKENDS)
+def test_equals_the_formula(backend):
+    arguments = {name: tensor.detach() for name, tensor in make(b=1, T=2, L=6, E=2, N=2, K=2).items()}
+    torch.testing.assert_close(selective_scan(**arguments, backend=backend), by_hand(**arguments))
+
+
+@pytest.mark.parametrize("backend", FAST)
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"L": 1, "K": 1},
+        {"L": 1, "K": 4, "T": 3},
+        {"L": 16, "K": 1, "E": 1, "N": 1},
+        {"L": 17, "K": 8, "b": 3, "E": 7},
+        {"L": 63, "K": 4, "T": 3},
+        {"L": 100, "K": 3, "N": 16, "b": 1},
+        {"L": 63, "K": 0, "D": False, "bias": False},
+        {"L": 20, "K": 4, "D": False},
+        {"L": 20, "K": 4, "bias": False, "T": 3},
+        {"b": 0},
+    ],
+    ids=str,
+)
+def test_output_and_every_gradient(backend, sizes):
+    arguments = make(**sizes, dtype=torch.float32)
+    if sizes.get("b") == 0:
+        assert selective_scan(**arguments, backend=backend).shape == arguments["x"].shape
+    else:
+        compare(arguments, backend)
+
+
+@pytest.mark.parametrize(
+    ("slab", "sizes"), [(40, {"E": 7, "T": 3, "b": 1}), (150, {"E": 5, "T": 3, "b": 2}), (1, {"E": 2})], ids=str
+)
+def test_groups_of_rows_and_channels_change_nothing(slab, sizes, monkeypatch):
+    """Groups that cut rows and channels unevenly, as those of large inputs do."""
+    monkeypatch.setattr(chunk_groups, "_SMALLEST_SLAB", 1)
+    monkeypatch.setattr(chunk_groups, "_CPU", dataclasses.replace(chunk_groups._CPU, slab=slab))
+    compare(make(L=21, K=4, N=3, dtype=torch.float32, **sizes), "chunked")
+
+
+@pytest.mark.parametrize("backend", SCAN_BACKENDS)
+def test_gradcheck(backend):
+    arguments = make(b=1, T=2, L=18, E=2, N=2, K=2)
+    orders, names = arguments.pop("orders"), list(arguments)
+
+    def scan(*tensors: Tensor) -> Tensor:
+        return selective_scan(**dict(zip(names, tensors, strict=True)), orders=orders, backend=backend)
+
+    assert torch.autograd.gradcheck(scan, tuple(arguments.values()), fast_mode=True)
+
+
+@pytest.mark.parametrize("only", ["x", "delta", "A", "B", "C", "D", "delta_bias"])
+def test_gradients_for_one_input_alone(only):
+    arguments = make(K=2)
+    weight = torch.randn(arguments["x"].shape, dtype=torch.float64)
+    every = run(arguments, "chunked", weight)
+    for name, tensor in arguments.items():
+        tensor.requires_grad_(name == only)
+    torch.testing.assert_close(run(arguments, "chunked", weight), {"y": every["y"], only: every[only]})
+
+
+@pytest.mark.parametrize("backend", FAST)
+def test_extremes(backend):
+    """Steps of 30 and of e^-60, decays of e^-12000: nothing overflows, nothing is lost."""
+    arguments = make(T=2, L=40, K=4, D=False, bias=False, dtype=torch.float32)
+    with torch.no_grad():
+        arguments["delta"][:, :, ::3] = 30
+        arguments["delta"][:, :, 1::5] = -60
+        arguments["A"][0] = -400
+        arguments["A"][1, :, 0] = -1e-6
+    compare(arguments, backend)
+
+
+@pytest.mark.parametrize("backend", SCAN_BACKENDS)
+@pytest.mark.parametrize("where", ["x", "delta"])
+def test_nan_stays_in_its_channel(backend, where):
+    arguments = make(b=2, T=2, L=20, E=4, dtype=torch.float32)
+    clean = selective_scan(**arguments, backend=backend)
+    arguments[where].data[0, 1, 7, 2] = math.nan
+    y = selective_scan(**arguments, backend=backend)
+    assert y[0, 1, :, 2].isnan().any()
+    y[0, 1, :, 2] = clean[0, 1, :, 2]
+    torch.testing.assert_close(y, clean, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("backend", FAST)
+def test_inputs_that_are_not_contiguous(backend):
+    arguments = make(b=2, T=3, L=20, E=4, N=3, dtype=torch.float32)
+    expanded = {
+        **arguments,
+        "x": torch.randn(2, 4, 20, 3).requires_grad_().permute(0, 3, 2, 1),
+        "delta": torch.randn(2, 1, 20, 4).requires_grad_().expand(2, 3, 20, 4),
+        "A": (-torch.rand(3, 1, 4)).requires_grad_().mT.expand(3, 4, 3),
+        "B": torch.randn(2, 3, 3, 40).requires_grad_()[..., ::2].mT,
+        "orders": arguments["orders"].T.contiguous().T,
+    }
+    assert not any(expanded[name].is_contiguous() for name in ("x", "delta", "A", "B", "orders"))
+    compare(expanded, backend)
+
+
+@pytest.mark.parametrize("backend", SCAN_BACKENDS)
+@pytest.mark.parametrize(("dtype", "rounding"), [(torch.bfloat16, 2**-8), (torch.float16, 2**-11)])
+def test_half_precision_inputs(backend, dtype, rounding):
+    """The state is float32, so nothing but the results is rounded."""
+    compare(make(L=63, T=2, K=4, dtype=dtype), backend, output=rounding, gradient=rounding)
+
+
+@pytest.mark.parametrize("backend", SCAN_BACKENDS)
+def test_autocast_leaves_the_state_alone(backend):
+    arguments = make(L=30, dtype=torch.float32)
+    want = selective_scan(**arguments, backend=backend)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        got = selective_scan(**arguments, backend=backend)
+    assert got.dtype == torch.float32
+    torch.testing.assert_close(got, want)
+
+
+def test_the_widest_input_decides_the_state_and_x_the_result():
+    arguments = make(dtype=torch.float32)
+    arguments["A"] = arguments["A"].double().detach()
+    got = selective_scan(**arguments)
+    assert got.dtype == torch.float32
+    torch.testing.assert_close(got, selective_scan(**double(arguments)).float(), rtol=1e-6, atol=1e-6)
+
+
+def test_no_orders_is_one_order_and_d_counts_for_each():
+    arguments = make(K=0)
+    once = selective_scan(**arguments)
+    identity = torch.arange(8).expand(3, 8)
+    torch.testing.assert_close(selective_scan(**arguments, orders=identity), 3 * once)
+
+
+def test_a_later_position_changes_nothing_before():
+    arguments = make(b=1, L=50, K=0, dtype=torch.float32)
+    before = selective_scan(**arguments)
+    arguments["x"].data[:, :, 30:] += 1
+    torch.testing.assert_close(selective_scan(**arguments)[:, :, :30], before[:, :, :30], rtol=0, atol=0)
+
+
+def test_results_do_not_depend_on_threads_and_leave_them_alone():
+    arguments = make(b=4, T=2, L=40, E=16, dtype=torch.float32)
+    weight = torch.randn(arguments["x"].shape)
+    threads = torch.get_num_threads()
+    try:
+        results = []
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            results.append(run(arguments, "chunked", weight))
+            assert torch.get_num_threads() == count
+    finally:
+        torch.set_num_threads(threads)
+    for name, value in results[0].items():
+        torch.testing.assert_close(results[1][name], value, rtol=1e-6, atol=1e-6)
+
+
+def test_memory_is_bounded():
+    """What the chunked scan allocates beyond its inputs and results stays the same as batch and channels grow."""
+
+    def room(**sizes: int) -> int:
+        seen: dict[int, int] = {}
+
+        class Count(TorchDispatchMode):
+            def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+                result = function(*args, **(kwargs or {}))
+                if function is torch.ops.aten.new_empty.default:
+                    seen[result.data_ptr()] = result.untyped_storage().nbytes()
+                return result
+
+        arguments = make(**sizes, L=48, K=4, N=8, dtype=torch.float32)
+        with Count():
+            selective_scan(**arguments).sum().backward()
+        return sum(seen.values())
+
+    small, large = room(b=2, T=2, E=256), room(b=4, T=4, E=512)
+    states = 4 * 4 * 4 * 48 * 512 * 8 * 4
+    assert large < 1.3 * small
+    assert large < states / 2
+
+
+def test_second_derivatives_are_refused_clearly():
+    arguments = make(K=1)
+    with pytest.raises(RuntimeError, match='first derivatives only.*backend="reference"'):
+        torch.autograd.grad(selective_scan(**arguments).sum(), arguments["x"], create_graph=True)
+    y = selective_scan(**arguments, backend="reference")
+    (gradient,) = torch.autograd.grad(y.sum(), arguments["x"], create_graph=True)
+    assert torch.autograd.grad(gradient.sum(), arguments["delta"])[0].abs().max() > 0
+
+
+class Counter:
+    """A scan that says when it was called."""
+
+    def __init__(self, scan) -> None:
+        self.scan, self.calls = scan, 0
+
+    def __call__(self, *arguments):
+        self.calls += 1
+        return self.scan(*arguments)
+
+
+@pytest.fixture
+def calls(monkeypatch) -> dict[str, Counter]:
+    """Counters of the calls of each backend."""
+    counters = {}
+    for name, backend in SCAN_BACKENDS.items():
+        counters[name] = Counter(backend.scan)
+        monkeypatch.setitem(SCAN_BACKENDS, name, dataclasses.replace(backend, scan=counters[name]))
+    return counters
+
+
+def used(calls: dict[str, Counter]) -> list[str]:
+    return [name for name, counter in calls.items() if counter.calls]
+
+
+def test_the_first_backend_that_takes_the_call_serves(calls, monkeypatch):
+    monkeypatch.delenv(ENVIRONMENT, raising=False)
+    selective_scan(**make())
+    assert used(calls) == ["chunked"]
+
+
+def test_a_backend_that_refuses_is_passed_over(calls, monkeypatch):
+    """Forward-mode derivatives: the chunked scan has none, the reference has."""
+    monkeypatch.delenv(ENVIRONMENT, raising=False)
+    arguments = {name: tensor.detach() for name, tensor in make().items()}
+    with torch.autograd.forward_ad.dual_level(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        x = torch.autograd.forward_ad.make_dual(arguments.pop("x"), torch.ones(2, 1, 8, 5, dtype=torch.float64))
+        y = selective_scan(x, **arguments)
+        assert torch.autograd.forward_ad.unpack_dual(y).tangent is not None
+        with pytest.raises(ValueError, match=r"'chunked' \(backend\) cannot take this call: it has no forward-mode"):
+            selective_scan(x, **arguments, backend="chunked")
+    assert used(calls) == ["reference"]
+
+
+@pytest.mark.parametrize("name", SCAN_BACKENDS)
+def test_a_backend_is_forced_by_argument_or_environment(name, calls, monkeypatch):
+    selective_scan(**make(), backend=name)
+    assert used(calls) == [name]
+    monkeypatch.setenv(ENVIRONMENT, name)
+    selective_scan(**make())
+    assert used(calls) == [name]
+    assert calls[name].calls == 2
+
+
+def test_the_argument_beats_the_environment(calls, monkeypatch):
+    monkeypatch.setenv(ENVIRONMENT, "nonsense")
+    selective_scan(**make(), backend="chunked")
+    assert used(calls) == ["chunked"]
+    with pytest.raises(ValueError, match=r"'nonsense' \(PAMM_SCAN_BACKEND\); choose one of chunked, reference"):
+        selective_scan(**make())
+
+
+def test_an_unknown_backend():
+    with pytest.raises(ValueError, match=r"unknown scan backend 'cuda' \(backend\); choose one of chunked, reference"):
+        selective_scan(**make(), backend="cuda")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"x": torch.zeros(2, 8, 5)}, r"x must be \(b, T, L, E\), got \(2, 8, 5\)"),
+        ({"A": torch.zeros(5, 3)}, r"A must be \(T, E, N\), got \(5, 3\)"),
+        ({"A": torch.zeros(1, 5, 0)}, "T, L, E and N must be 1 or more"),
+        ({"A": torch.zeros(1, 4, 3)}, r"A must be \(T, E, N\) = \(1, 5, 3\) .*got \(1, 4, 3\)"),
+        ({"delta": torch.zeros(2, 1, 7, 5)}, r"delta must be \(b, T, L, E\) = \(2, 1, 8, 5\)"),
+        ({"B": torch.zeros(2, 1, 8, 4)}, r"B must be \(b, T, L, N\) = \(2, 1, 8, 3\)"),
+        ({"C": torch.zeros(2, 1, 3, 8)}, r"C must be \(b, T, L, N\) = \(2, 1, 8, 3\)"),
+        ({"D": torch.zeros(5)}, r"D must be \(T, E\) = \(1, 5\)"),
+        ({"delta_bias": torch.zeros(2, 5)}, r"delta_bias must be \(T, E\) = \(1, 5\)"),
+        ({"x": torch.zeros(2, 1, 8, 5, dtype=torch.int64)}, "x must be floating point, got torch.int64"),
+        ({"B": torch.zeros(2, 1, 8, 3, dtype=torch.complex64)}, "B must be floating point, got torch.complex64"),
+        ({"C": torch.zeros(2, 1, 8, 3, device="meta")}, "C is on meta but x on cpu"),
+        ({"orders": torch.zeros(2, 8)}, "orders must be int64, got torch.float32"),
+        ({"orders": torch.arange(8)}, r"orders must be \(K, L\) with K ≥ 1 and L = 8, got \(8,\)"),
+        ({"orders": torch.arange(7)[None]}, r"L = 8, got \(1, 7\)"),
+        ({"orders": torch.zeros(0, 8, dtype=torch.int64)}, r"K ≥ 1"),
+        ({"orders": torch.arange(8)[None] - 1}, r"orders\[0\] is no permutation of 0..7"),
+        ({"orders": torch.stack([torch.arange(8), torch.zeros(8).long()])}, r"orders\[1\] is no permutation"),
+    ],
+)
+def test_bad_arguments(changes, message):
+    with pytest.raises(ValueError, match=message):
+        selective_scan(**{**make(), **changes})
+
+
+def test_shapes_without_values():
+    """On the meta device, as tools that count operations use it."""
+    arguments = {name: tensor.to("meta") for name, tensor in make(L=20, K=0).items()}
+    orders = scan_orders("hilbert", 4, 5)
+    assert selective_scan(**arguments, orders=orders).shape == (2, 1, 20, 5)
