@@ -259,7 +259,7 @@ def test_memory_is_bounded():
 
 def test_second_derivatives_are_refused_clearly():
     arguments = make(K=1)
-    with pytest.raises(RuntimeError, match='first derivatives only.*backend="reference"'):
+    with pytest.raises(RuntimeError, match=r'first derivatives only.*backend="reference"'):
         torch.autograd.grad(selective_scan(**arguments).sum(), arguments["x"], create_graph=True)
     y = selective_scan(**arguments, backend="reference")
     (gradient,) = torch.autograd.grad(y.sum(), arguments["x"], create_graph=True)
