@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 
 import numpy as np
 import pytest
@@ -58,10 +59,9 @@ def test_help_explains_every_option(command, capsys):
 
 def test_predict(weights, photo, tmp_path, capsys):
     out = tmp_path / "maps"
-    assert main(["predict", str(photo), "--out", str(out), "--weights", weights]) == 0
-    assert {"overview.png", "values.npz", "depth.png", "human_parts.png"} <= {
-        path.name for path in (out / "photo").iterdir()
-    }
+    assert main(["predict", str(photo), "-o", str(out), "--weights", weights]) == 0
+    written = {path.name for path in (out / "photo").iterdir()}
+    assert {"overview.png", "values.npz", "depth.png", "human_parts.png"} <= written
     with np.load(out / "photo/values.npz") as values:
         assert values["depth"].shape == (40, 60)
     assert str(out / "photo") in capsys.readouterr().out
@@ -133,8 +133,6 @@ def test_train_resume_and_refuse(weights, tmp_path, capsys):
 )
 def test_mistakes_in_a_training_config(args, message, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    import re
-
     assert re.search(message, fails(capsys, "train", *args))
     assert not list(tmp_path.iterdir())
 

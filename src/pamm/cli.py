@@ -85,7 +85,7 @@ def predict_command(
 
     Args:
         images: photos, in any format that Pillow reads.
-        out: folder to write to.
+        out: folder to write to (`-o` for short).
         weights: a shipped name, a folder of weights, or a hub name.
         native: predict at the photo's own size instead of the size the weights were trained at.
     """
@@ -130,7 +130,7 @@ def demo_command(*, out: Path = Path("runs/demo"), weights: str = "pamm-tiny-sce
     """Score weights on scenes they never saw, predict two photos, and draw a page of it all.
 
     Args:
-        out: folder of the page.
+        out: folder of the page (`-o` for short).
         weights: a shipped name, a folder of weights, or a hub name.
         scenes: how many held-out scenes to score.
     """
@@ -171,8 +171,11 @@ def build_parser() -> ArgumentParser:
 
 
 def _spell_out(args: Sequence[str]) -> list[str]:
-    """Let ``--data scenes`` stand for ``--data.name scenes``; anything else after ``--data`` is a YAML file."""
-    spelt = list(args)
+    """Let ``-o`` stand for ``--out`` and ``--data scenes`` for ``--data.name scenes``.
+
+    Anything that is not the name of a data set after ``--data`` is a YAML file.
+    """
+    spelt = ["--out" if arg == "-o" else arg for arg in args]
     for place, (option, value) in enumerate(pairwise(args)):
         if option in ("--data", "--val") and value in DATASETS:
             spelt[place] = f"{option}.name"

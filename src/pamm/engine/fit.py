@@ -81,7 +81,7 @@ def fit(
         max_steps=optim.steps,
         max_epochs=-1,
         gradient_clip_val=optim.clip,
-        log_every_n_steps=run.log_every,
+        log_every_n_steps=min(run.log_every, run.validate_every),
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
         enable_model_summary=False,
@@ -105,6 +105,9 @@ def fit(
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         # Its own use of a torch function that is to go.
         warnings.filterwarnings("ignore", message=".*treespec.*")
+        # A resumed run finds its own checkpoints, and closes the round before the first new validation.
+        warnings.filterwarnings("ignore", message="Checkpoint directory .* exists")
+        warnings.filterwarnings("ignore", message=".*could not find the monitored key")
         trainer.fit(PAMMModule(network, optim, seed=run.seed), datamodule=data, ckpt_path=checkpoint, weights_only=True)
     if trainer.interrupted:
         raise KeyboardInterrupt

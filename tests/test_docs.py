@@ -1,0 +1,92 @@
+"""Every command and every piece of Python in the README and the docs runs, on small inputs."""
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from skimage import data as photos
+from skimage.io import imsave
+
+from folder_toys import put
+from pamm.cli import main
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+SMALL = {
+    "train": "--run.devices 1 --run.workers 0 --run.pictures 1 --run.validate_every 1 --run.log_every 1 --val.length 1 "
+    "--optim.steps 1 --optim.batch_size 1",
+    "eval": "--data.length 1 --workers 0",
+    "demo": "--scenes 1",
+}
+"""Options after a command's own that make it quick."""
+
+REPLICA = "path/to/replica_office0"
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return [text for kind, text in BLOCK.findall(page.read_text()) if kind == language]
+
+
+def commands(page: Path) -> list[list[str]]:
+    lines = "\n".join(blocks(page, "bash")).replace("\\\n", " ").splitlines()
+    return [shlex.split(line, comments=True) for line in lines if line.startswith("pamm ")]
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch):
+    """A folder as a reader might have it: the configs, a photo, and a few labelled rooms with a manifest."""
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    imsave(tmp_path / "photo.jpg", photos.chelsea()[::2, ::2])
+    (tmp_path / "rooms.yaml").write_text(blocks(ROOT / "docs/own-data.md", "yaml")[0])
+    names = [f"room{number}" for number in range(12)]
+    for name in names:
+        put(tmp_path / f"rooms/photos/{name}.jpg", photos.coffee()[::8, ::8])
+        shape = photos.coffee()[::8, ::8].shape[:2]
+        classes = np.zeros(shape, np.uint8)
+        classes[10:], classes[20:], classes[30:] = 3, 7, 8
+        for kind, array in {
+            "classes": classes,
+            "depth_mm": np.full(shape, 2000, np.uint16),
+            "instances": classes,
+            "salient": (classes > 3).astype(np.uint8),
+        }.items():
+            put(tmp_path / f"rooms/{kind}/{name}.png", array)
+    (tmp_path / "rooms/train.txt").write_text("\n".join(names[:2]))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands(page, desk, request):
+    for command, *args in (words[1:] for words in commands(page)):
+        if REPLICA in args:
+            room = request.getfixturevalue("shared") / "data/replica_office0"
+            args = [str(room) if arg == REPLICA else arg for arg in args]
+        small = SMALL.get(command, "").split()
+        if command == "train":
+            shutil.rmtree(desk / "runs", ignore_errors=True)
+        assert main([command, *args, *small]) == 0, f"{page.name}: pamm {command} {shlex.join(args)}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python(page, desk):
+    for text in blocks(page, "python"):
+        exec(compile(text, page.name, "exec"), {"__name__": "__main__"})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_to_files(page):
+    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize("target", ["demo", "test"])
+def test_make_targets_exist(target):
+    readme = (ROOT / "README.md").read_text()
+    assert f"make {target}" in readme
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
