@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from pamm.data.dataset import TransformedDataset
+from pamm.data.dataset import ReadableSamples, SampleError, TransformedDataset, Unreadable, collate_readable
+from pamm.data.images import ImageError
 from pamm.data.sample import Sample, to_tensors
 from pamm.data.transforms import TestTransform, TrainTransform
 from pamm.tasks import TASKS, get_tasks
@@ -30,9 +31,18 @@ class Six:
         return Sample(image, {task.name: np.ones(shape, kind)}, str(index))
 
 
-def dataset(seed=0, train=True):
+class TwoBad(Six):
+    """Six of which the third cannot be read and the fifth is too large."""
+
+    def __getitem__(self, index):
+        if index == 2:
+            raise ImageError("c.png: damaged or cut short: copy it again")
+        return Sample(np.zeros((99, 9, 3), np.uint8), {}, "e.png") if index == 4 else super().__getitem__(index)
+
+
+def dataset(seed=0, train=True, base=None):
     transform = TrainTransform((24, 24), TASK_LIST) if train else TestTransform((24, 32), TASK_LIST)
-    return TransformedDataset(Six(), transform, TASK_LIST, MEAN, STD, seed=seed)
+    return TransformedDataset(base or Six(), transform, TASK_LIST, MEAN, STD, seed=seed)
 
 
 def test_image_is_normalised_and_zero_in_the_padding():
@@ -84,3 +94,31 @@ def test_iterating_ends_after_one_pass():
 def test_a_negative_number_is_refused():
     with pytest.raises(IndexError):
         dataset()[-1]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_bad_sample_stops_a_loader_with_one_line(workers):
+    loader = DataLoader(dataset(base=TwoBad()), batch_size=2, num_workers=workers)
+    with pytest.raises(SampleError) as caught:
+        list(loader)
+    assert str(caught.value) == "c.png: damaged or cut short: copy it again"
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_bad_samples_are_left_out_and_listed(workers):
+    samples = ReadableSamples(dataset(train=False, base=TwoBad()))
+    assert len(samples) == 6
+    loader = DataLoader(samples, batch_size=3, num_workers=workers, collate_fn=collate_readable)
+    (first, bad), (second, large) = loader
+    assert [batch["name"] for batch in first] == [["0", "1"]]
+    assert bad == [Unreadable("sample 2", "c.png: damaged or cut short: copy it again")]
+    assert [batch["name"] for batch in second] == [["3", "5"]]
+    assert [item.name for item in large] == ["sample 4"]
+    assert large[0].message.startswith("e.png: the image is 99×9, the canvas 24×32")
+
+
+def test_samples_of_one_size_are_stacked():
+    items = [{"image": torch.zeros(3, 4, width), "name": str(width)} for width in (5, 6, 5)]
+    batches, failed = collate_readable(items)
+    assert [(len(batch["image"]), batch["name"]) for batch in batches] == [(2, ["5", "5"]), (1, ["6"])]
+    assert failed == []

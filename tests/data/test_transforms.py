@@ -16,8 +16,8 @@ from pamm.data.transforms import (
     TrainTransform,
 )
 from pamm.tasks import TASKS, Task, get_tasks
+from toys import ALBEDO
 
-ALBEDO = Task(name="albedo", channels=3, kind="regression", loss="l1", score="rmse", ignore=-1)
 PLACE = Task(name="place", channels=2, kind="regression", loss="l1", score="rmse", ignore=-1)
 FLOW = Task(name="flow", channels=2, kind="direction", loss="l1", score="angle", ignore=0)
 ALL = (*get_tasks(["semseg", "depth", "normals", "edge", "saliency", "human_parts"]), ALBEDO, FLOW)

@@ -8,8 +8,8 @@ import torch
 
 from pamm.engine.colours import NEUTRAL, colour_map, decoded, legend, thumbnail, value_span
 from pamm.tasks import PART_COLOURS, TASKS, Task
+from toys import ALBEDO
 
-ALBEDO = Task(name="albedo", channels=3, kind="regression", loss="l1", score="rmse", ignore=-1.0)
 FLOW = Task(name="flow", channels=2, kind="direction", loss="unit_l1", score="angle", ignore=0.0)
 
 
@@ -24,7 +24,33 @@ def test_every_kind_of_map_has_colours(task, size):
     coloured = colour_map(task, example_map(task, *size))
     assert coloured.shape == (*size, 3)
     assert coloured.dtype == np.uint8
-    legend(task, example_map(task, *size))
+
+
+@pytest.mark.parametrize(
+    ("task", "swatches", "bar"),
+    [
+        (TASKS["semseg"], 11, 0),
+        (TASKS["human_parts"], 7, 0),
+        (TASKS["depth"], 0, 3),
+        (TASKS["edge"], 0, 2),
+        (TASKS["saliency"], 0, 2),
+        (TASKS["normals"], 5, 0),
+        # colours of a free meaning need no words
+        (ALBEDO, 0, 0),
+        (FLOW, 0, 0),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_every_kind_of_map_has_its_legend(task, swatches, bar):
+    array = example_map(task, 20, 30)
+    note = legend(task, array)
+    assert len(note.swatches) == swatches
+    assert len(note.ticks) == bar
+    assert bool(note.bar) == bool(bar)
+    assert all(text for _, text in note.swatches)
+    shown = {tuple(map(int, colour)) for colour in colour_map(task, array).reshape(-1, 3)}
+    if task.kind == "classes":
+        assert {colour for colour, text in note.swatches if not text.endswith("more")} <= shown
 
 
 def test_decoded_maps_have_the_promised_types():

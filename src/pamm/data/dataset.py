@@ -1,14 +1,28 @@
 """From samples to what a data loader collates."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from torch.utils.data import Dataset
+import torch
+from torch.utils.data import Dataset, default_collate
 
 from pamm.data.sample import Sample, SampleSource, to_tensors
 from pamm.data.transforms import Transform
 from pamm.tasks import Task
+
+
+class SampleError(ValueError):
+    """A sample that cannot be read, or does not fit the tasks or the canvas.
+
+    A data loader that reads in other processes makes the error anew from the whole traceback as text; of it only the
+    message is kept, so that it is the same one line with any number of workers.
+    """
+
+    def __init__(self, message: str) -> None:
+        """Take the message, or a traceback that ends in it."""
+        super().__init__(message.rpartition(f"{type(self).__module__}.{type(self).__qualname__}: ")[2].strip())
 
 
 class TransformedDataset(Dataset[dict[str, Any]]):
@@ -59,8 +73,12 @@ class TransformedDataset(Dataset[dict[str, Any]]):
 
         Raises:
             IndexError: if the number is negative.
+            SampleError: if the sample cannot be read, or does not fit.
         """
-        return to_tensors(self.sample(number), self.tasks, mean=self.mean, std=self.std)
+        try:
+            return to_tensors(self.sample(number), self.tasks, mean=self.mean, std=self.std)
+        except (ValueError, OSError) as error:
+            raise SampleError(str(error)) from error
 
     def sample(self, number: int) -> Sample:
         """One sample after the transform, before it is normalised: what a person would look at.
@@ -71,3 +89,52 @@ class TransformedDataset(Dataset[dict[str, Any]]):
         if number < 0:
             raise IndexError(f"sample {number}: the first is 0")
         return self.transform(self.base[number % len(self.base)], np.random.default_rng([self.seed, number]))
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """Stands for a sample that cannot be read."""
+
+    name: str
+    """Which sample it is."""
+    message: str
+    """What is wrong with it."""
+
+
+class ReadableSamples(Dataset[dict[str, Any] | Unreadable]):
+    """Samples of which a bad one does not stop the others; to be collated with :func:`collate_readable`."""
+
+    def __init__(self, samples: TransformedDataset) -> None:
+        """Wrap the samples."""
+        self.samples = samples
+
+    def __len__(self) -> int:
+        """Number of samples, bad ones included."""
+        return len(self.samples)
+
+    def __getitem__(self, number: int) -> dict[str, Any] | Unreadable:
+        """One sample as tensors, or what is wrong with it.
+
+        Raises:
+            IndexError: if the number is negative.
+        """
+        try:
+            return self.samples[number]
+        except SampleError as error:
+            return Unreadable(f"sample {number}", str(error))
+
+
+def collate_readable(items: Sequence[dict[str, Any] | Unreadable]) -> tuple[list[dict[str, Any]], list[Unreadable]]:
+    """Stack the samples that could be read, those of one size together.
+
+    Returns:
+        Batches in the order of their first samples, and the samples that could not be read.
+    """
+    by_size: dict[torch.Size, list[dict[str, Any]]] = {}
+    failed = []
+    for item in items:
+        if isinstance(item, Unreadable):
+            failed.append(item)
+        else:
+            by_size.setdefault(item["image"].shape, []).append(item)
+    return [default_collate(group) for group in by_size.values()], failed

@@ -258,15 +258,21 @@ class TestTransform:
 
     __test__ = False
 
-    def __init__(self, canvas: Canvas, tasks: Sequence[Task]) -> None:
+    def __init__(self, canvas: Canvas, tasks: Sequence[Task], *, patch: int | None = None) -> None:
         """Choose the canvas.
 
         Args:
-            canvas: rows and columns of what comes out, at least as large as every image.
+            canvas: rows and columns of what comes out.
             tasks: tasks whose labels are kept.
+            patch: if given, a side of an image that is longer than the canvas is padded to the next multiple of it;
+                otherwise such an image is refused.
         """
-        self.pad = CentrePad(tuple(tasks), canvas)
+        self.canvas, self.tasks, self.patch = canvas, tuple(tasks), patch
 
     def __call__(self, sample: Sample, rng: Generator | None = None) -> Sample:
         """Pad one sample; nothing here is random."""
-        return self.pad(sample)
+        rows, columns = self.canvas
+        if self.patch is not None:
+            height, width = (-(-side // self.patch) * self.patch for side in sample.image.shape[:2])
+            rows, columns = max(rows, height), max(columns, width)
+        return CentrePad(self.tasks, (rows, columns))(sample)

@@ -1,15 +1,16 @@
 """Scores of a network over a labelled data set, beside the best that a constant prediction can do."""
 
+import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
 from rich.table import Table
 from torch.utils.data import DataLoader
 
-from pamm.data.dataset import TransformedDataset
+from pamm.data.dataset import ReadableSamples, TransformedDataset, collate_readable
 from pamm.data.sample import SampleSource
 from pamm.data.transforms import TestTransform
 from pamm.metrics import best_constants, task_scores
@@ -45,13 +46,15 @@ class EvalResult:
     tasks: dict[str, TaskResult]
     """Results by task name."""
     images: int
-    """Number of images."""
+    """Number of images scored."""
     seconds: float
     """Wall time of the evaluation, reading included."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """What is wrong with each sample that could not be read, by its number (``sample 3``); it is in no score."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for a JSON file."""
-        return asdict(self)
+        """Plain values for a JSON file; None stands for numbers that are not finite, as JSON has no word for them."""
+        return {key: _finite(value) for key, value in asdict(self).items()}
 
     def table(self) -> Table:
         """A table for the terminal."""
@@ -66,11 +69,19 @@ class EvalResult:
         return table
 
 
+def _finite(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def common_tasks(model_tasks: tuple[Task, ...], data_tasks: tuple[Task, ...]) -> tuple[Task, ...]:
     """The tasks that a network predicts and a data set labels, in the network's order.
 
+    Which labels count (``ignore``, ``valid_range``) is for the data to say; all else is the network's.
+
     Raises:
-        ValueError: if there is none, or if the two disagree about a task's channels or classes.
+        ValueError: if there is none, or if the two disagree about a task's channels, classes or unit.
     """
     labelled = {task.name: task for task in data_tasks}
     found = tuple(task for task in model_tasks if task.name in labelled)
@@ -86,7 +97,14 @@ def common_tasks(model_tasks: tuple[Task, ...], data_tasks: tuple[Task, ...]) ->
                 f"task {task.name}: the network predicts {_describe(task)}, the data labels {_describe(other)}: "
                 "use weights trained on this data"
             )
-    return found
+        if task.unit != other.unit:
+            raise ValueError(
+                f"task {task.name}: the network predicts in {task.unit or 'no unit'}, the data labels in "
+                f"{other.unit or 'no unit'}: bring the labels to the network's unit"
+            )
+    return tuple(
+        replace(task, ignore=labelled[task.name].ignore, valid_range=labelled[task.name].valid_range) for task in found
+    )
 
 
 def _describe(task: Task) -> str:
@@ -108,35 +126,45 @@ def evaluate(
     Args:
         model: the network; it is left in evaluation mode.
         dataset: labelled photos. Tasks that the network does not predict are passed over.
-        canvas: (height, width) to which photos are padded, multiples of the patch; the network's own if left out.
+        canvas: (height, width) to which photos are padded, multiples of the patch; larger photos fail. If left out it
+            is the network's own, and larger photos are padded to multiples of the patch, so time and memory grow
+            with them.
         batch_size: images at a time.
         workers: reading processes.
-        progress: called with the number of images done and in all.
+        progress: called with the number of images scored or failed, and in all.
 
     Returns:
-        The scores, and those of the best constant prediction.
+        The scores, and those of the best constant prediction. Samples that cannot be read are left out and listed.
 
     Raises:
-        ValueError: if network and data share no task or disagree about one.
+        ValueError: if network and data share no task or disagree about one, or no sample can be read.
     """
     tasks = common_tasks(model.config.tasks, dataset.tasks)
     start = time.perf_counter()
     device = next(model.parameters()).device
     config = model.eval().config
-    inputs = TransformedDataset(
-        dataset, TestTransform(canvas or config.image_size, tasks), tasks, mean=config.mean, std=config.std
-    )
+    transform = TestTransform(canvas or config.image_size, tasks, patch=None if canvas else config.patch_size)
+    inputs = ReadableSamples(TransformedDataset(dataset, transform, tasks, mean=config.mean, std=config.std))
     scores, constants = task_scores(tasks), best_constants(tasks)
     done = 0
-    for batch in DataLoader(inputs, batch_size=batch_size, num_workers=workers):
-        outputs = model(batch["image"].to(device))
-        for task in tasks:
-            label = batch["labels"][task.name]
-            scores[task.name].update(outputs[task.name].float().cpu(), label)
-            constants[task.name].update(label)
-        done += len(batch["image"])
+    failed: dict[str, str] = {}
+    for batches, unreadable in DataLoader(
+        inputs, batch_size=batch_size, num_workers=workers, collate_fn=collate_readable
+    ):
+        for batch in batches:
+            outputs = model(batch["image"].to(device))
+            for task in tasks:
+                label = batch["labels"][task.name]
+                scores[task.name].update(outputs[task.name].float().cpu(), label)
+                constants[task.name].update(label)
+            done += len(batch["image"])
+        failed |= {item.name: item.message for item in unreadable}
         if progress is not None:
-            progress(done, len(inputs))
+            progress(done + len(failed), len(inputs))
+    if failed and not done:
+        raise ValueError(
+            f"none of {len(failed)} images can be scored, the first because: {next(iter(failed.values()))}"
+        )
     results = {}
     for task in tasks:
         score = scores[task.name]
@@ -147,4 +175,4 @@ def evaluate(
             scores={key: float(value) for key, value in score.compute().items()},
             constant=float(constants[task.name].compute()),
         )
-    return EvalResult(tasks=results, images=done, seconds=time.perf_counter() - start)
+    return EvalResult(tasks=results, images=done, seconds=time.perf_counter() - start, failed=failed)

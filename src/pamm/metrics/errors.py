@@ -117,7 +117,9 @@ def angle_update(output: Tensor, label: Tensor, task: Task) -> Angles:
     """
     valid = task.valid(label).squeeze(1)
     degrees = angle(output.float().movedim(1, -1)[valid], label.float().movedim(1, -1)[valid])
-    return Angles(degrees.sum(), torch.bincount(binned(degrees, ANGLE_BINS, 180.0), minlength=ANGLE_BINS))
+    # what is not a number counts as opposite, not as right
+    counts = torch.bincount(binned(degrees.nan_to_num(nan=180.0), ANGLE_BINS, 180.0), minlength=ANGLE_BINS)
+    return Angles(degrees.sum(), counts)
 
 
 def angle_compute(state: Angles) -> dict[str, Tensor]:
