@@ -37,7 +37,7 @@ def start(tmp_path):
     (tmp_path / "manifest.yaml").write_text(yaml.safe_dump(manifest))
     return {
         "scenes": [],
-        "folder": ["--data.manifest", str(tmp_path / "manifest.yaml"), "--loss_weights", "{semseg: 2.0}"],
+        "folder": ["--data.manifest", str(tmp_path / "manifest.yaml")],
         "init": ["--model.init", str(tmp_path / "weights")],
     }
 
@@ -56,7 +56,7 @@ def test_two_steps(config, start, tmp_path):
 
 def test_manifests_are_described_in_full():
     from pamm.data.manifest import Manifest
-    from pamm.data.records import build
+    from pamm.records import build
 
     for path in sorted(CONFIGS[0].parent.glob("data/*.yaml")):
         assert build(Manifest, yaml.safe_load(path.read_text()), path.name).labels

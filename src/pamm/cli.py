@@ -1,12 +1,15 @@
 """The command line: each command parses its arguments and calls the Python API."""
 
+import inspect
 import json as json_format
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import torch
 from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
 from rich.console import Console
 from rich.markup import escape
@@ -24,6 +27,9 @@ from pamm.engine.train import train
 from pamm.models import PRESETS, create_model
 from pamm.models.info import count_macs, count_parameters
 
+POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+ARGUMENTS = {"images": "photos, in any format that Pillow reads"}
+"""Help of what is given without an option, one or more paths each."""
 USAGE_ERROR = 2
 INTERRUPTED = 130
 
@@ -37,9 +43,16 @@ def _progress_bar() -> Progress:
     )
 
 
+def _is_first() -> bool:
+    """Whether this is the first of the processes that train together, the one that speaks."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
+
+
 def train_command(**settings: Any) -> int:
     """Train a network and say where its weights are."""
-    console.print(f"Best weights: {train(**settings)}", soft_wrap=True)
+    best = train(**settings)
+    if _is_first():
+        console.print(f"Best weights: {best}", soft_wrap=True)
     return 0
 
 
@@ -50,6 +63,7 @@ def eval_command(
     json: Path | None = None,
     batch_size: int = 8,
     workers: int = 1,
+    device: str = "auto",
 ) -> int:
     """Score weights on a labelled data set, beside the best constant prediction.
 
@@ -59,14 +73,16 @@ def eval_command(
         json: file to write the scores to.
         batch_size: images at a time.
         workers: processes that read images; 0 reads in the main process.
+        device: `cpu`, `cuda`, `mps`, or `auto` for the fastest there is.
     """
-    predictor, dataset = load(weights), open_dataset(data)
+    predictor = load(weights, device=device)
+    dataset = open_dataset(data, canvas=predictor.model.config.image_size)
     with _progress_bar() as bar:
         row = bar.add_task("evaluating", total=len(dataset))
         result = evaluate(
             predictor.model,
             dataset,
-            canvas=(data.height, data.width),
+            canvas=(data.height, data.width) if data.height and data.width else None,
             batch_size=batch_size,
             workers=workers,
             progress=lambda done, total: bar.update(row, completed=done, total=total),
@@ -75,11 +91,16 @@ def eval_command(
     if json is not None:
         with atomic_write(json) as path:
             path.write_text(json_format.dumps(result.to_dict(), indent=2) + "\n", encoding="utf-8")
-    return 0
+    return _report(result.failed.values())
 
 
 def predict_command(
-    images: list[Path], *, out: Path = Path("predictions"), weights: str = "pamm-tiny-scenes", native: bool = False
+    images: list[Path],
+    *,
+    out: Path = Path("predictions"),
+    weights: str = "pamm-tiny-scenes",
+    native: bool = False,
+    device: str = "auto",
 ) -> int:
     """Predict the maps of photos: pictures a person can read, raw values, and one overview for each photo.
 
@@ -88,16 +109,24 @@ def predict_command(
         out: folder to write to (`-o` for short).
         weights: a shipped name, a folder of weights, or a hub name.
         native: predict at the photo's own size instead of the size the weights were trained at.
+        device: `cpu`, `cuda`, `mps`, or `auto` for the fastest there is.
     """
-    predictor = load(weights, resize=not native)
+    predictor = load(weights, device=device, resize=not native)
     with _progress_bar() as bar:
         row = bar.add_task("predicting", total=len(images))
         result = predict_files(predictor, images, out, progress=lambda done, total: bar.update(row, completed=done))
     for folder in result.done:
         console.print(f"{folder}", soft_wrap=True)
-    for message in result.failed.values():
+    return _report(result.failed.values())
+
+
+def _report(failed: Iterable[str]) -> int:
+    """Say what went wrong with some of the images, and give the exit code."""
+    code = 0
+    for message in failed:
         errors.print(f"[red]error:[/red] {escape(message)}")
-    return USAGE_ERROR if result.failed else 0
+        code = USAGE_ERROR
+    return code
 
 
 def info_command(
@@ -110,7 +139,8 @@ def info_command(
         overrides: fields of the preset to change, for example `{scan_kind: z}`.
         tasks: names of the tasks; all six if left out.
     """
-    model = create_model(preset, tasks=tasks, **(overrides or {}))
+    with torch.device("meta"):  # counting needs no numbers, and large presets have many
+        model = create_model(preset, tasks=tasks, **(overrides or {}))
     height, width = model.config.image_size
     table = Table(title=f"{preset}: {', '.join(task.name for task in model.config.tasks)}")
     table.add_column("part")
@@ -126,15 +156,22 @@ def info_command(
     return 0
 
 
-def demo_command(*, out: Path = Path("runs/demo"), weights: str = "pamm-tiny-scenes", scenes: int = 100) -> int:
+def demo_command(
+    *,
+    out: Path = Path("runs/demo"),
+    weights: str = "pamm-tiny-scenes",
+    scenes: int = 100,
+    device: str = "auto",
+) -> int:
     """Score weights on scenes they never saw, predict two photos, and draw a page of it all.
 
     Args:
         out: folder of the page (`-o` for short).
         weights: a shipped name, a folder of weights, or a hub name.
         scenes: how many held-out scenes to score.
+        device: `cpu`, `cuda`, `mps`, or `auto` for the fastest there is.
     """
-    page = demo(out=out, weights=weights, scenes=scenes, console=console)
+    page = demo(out=out, weights=weights, scenes=scenes, device=device, console=console)
     console.print(f"Open {page}", soft_wrap=True)
     return 0
 
@@ -158,15 +195,17 @@ def build_parser() -> ArgumentParser:
     commands = parser.add_subcommands(
         metavar="COMMAND", title="commands", description="`pamm COMMAND --help` says more."
     )
-    for name, (_, signature) in COMMANDS.items():
+    for title, (_, signature) in COMMANDS.items():
         summary = (signature.__doc__ or "").partition("\n")[0]
         command = ArgumentParser(description=summary, exit_on_error=False)
         command.add_argument("--config", action="config", help="YAML file of options; options after it win.")
-        positional: set[str | int] = {name for name in signature.__annotations__ if name == "images"}
-        for argument in positional:
-            command.add_argument(str(argument), nargs="+", type=Path, help="photos, in any format that Pillow reads")
+        positional: set[str | int] = {
+            name for name, parameter in inspect.signature(signature).parameters.items() if parameter.kind in POSITIONAL
+        }
+        for name in positional:
+            command.add_argument(str(name), nargs="+", type=Path, help=ARGUMENTS[str(name)])
         command.add_function_arguments(signature, skip=positional, fail_untyped=True)
-        commands.add_subcommand(name, command, help=summary)
+        commands.add_subcommand(title, command, help=summary)
     return parser
 
 
@@ -179,6 +218,9 @@ def _spell_out(args: Sequence[str]) -> list[str]:
     for place, (option, value) in enumerate(pairwise(args)):
         if option in ("--data", "--val") and value in DATASETS:
             spelt[place] = f"{option}.name"
+    for place, (option, equals, value) in enumerate(arg.partition("=") for arg in args):
+        if option in ("--data", "--val") and value in DATASETS:
+            spelt[place] = f"{option}.name{equals}{value}"
     return spelt
 
 

@@ -23,3 +23,12 @@ def test_a_resumed_stream_goes_on_where_it_was():
 
 def test_the_seed_decides():
     assert stream(position=0, round_size=7) != stream(position=0, round_size=7, seed=4)
+
+
+def test_processes_share_one_stream():
+    whole = stream(position=0, round_size=20)
+    parts = [
+        list(StreamSampler(length=7, round_size=10, seed=3, position=lambda: 0, rank=rank, processes=2))
+        for rank in (0, 1)
+    ]
+    assert [number for pair in zip(*parts, strict=True) for number in pair] == whole

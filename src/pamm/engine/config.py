@@ -11,8 +11,15 @@ from typing import Any, Literal
 def _positive(owner: object, *names: str) -> None:
     for name in names:
         value = getattr(owner, name)
-        if value <= 0:
+        if value is not None and value <= 0:
             raise ValueError(f"{name} must be greater than 0, got {value}")
+
+
+def _not_negative(owner: object, *names: str) -> None:
+    for name in names:
+        value = getattr(owner, name)
+        if value < 0:
+            raise ValueError(f"{name} must be 0 or more, got {value}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +30,15 @@ class ModelChoice:
     """Name of a preset, as `pamm info` lists them."""
     overrides: dict[str, Any] = field(default_factory=dict)
     """Fields of the preset to change, for example `{scan_kind: z}`."""
+    encoder_weights: str | None = None
+    """Pretrained ViT or DINOv2 to take the encoder from: a folder or a hub name such as `facebook/dinov2-small`."""
     init: str | None = None
     """Weights to start from: a shipped name, a folder or a hub name. All that fits is taken over, the rest is new."""
+
+    def __post_init__(self) -> None:
+        """Check that the fields do not contradict each other."""
+        if "tasks" in self.overrides:
+            raise ValueError("model.overrides cannot hold tasks: name them under `tasks`")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,10 +51,10 @@ class DataConfig:
     """Rendered scenes: the series, so that different seeds never show the same scene."""
     length: int = 200
     """Rendered scenes: how many of the endless series."""
-    height: int = 128
-    """Height of the network's input in pixels, a multiple of the patch."""
-    width: int = 160
-    """Width of the network's input in pixels, a multiple of the patch."""
+    height: int | None = None
+    """Height of the network's input in pixels, a multiple of the patch; the one it is made for if left out."""
+    width: int | None = None
+    """Width of the network's input in pixels, a multiple of the patch; the one it is made for if left out."""
     manifest: str | None = None
     """Folder: path of the YAML manifest."""
     root: str | None = None
@@ -53,6 +67,10 @@ class DataConfig:
         _positive(self, "length", "height", "width")
         if self.name == "scenes" and (self.manifest or self.root or self.split):
             raise ValueError("manifest, root and split belong to data 'folder': set --data.name folder")
+
+    def canvas(self, default: tuple[int, int]) -> tuple[int, int]:
+        """Height and width of the network's input, with ``default`` for what is left out."""
+        return self.height or default[0], self.width or default[1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +85,12 @@ class AugmentConfig:
     """Whether half of the images are mirrored."""
     distort: bool = True
     """Whether brightness, contrast, saturation and hue vary."""
+
+    def __post_init__(self) -> None:
+        """Check the range."""
+        low, high = self.scale
+        if not 0 < low <= high:
+            raise ValueError(f"augment.scale is {low}, {high}: give two positive factors, the smaller first")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +119,7 @@ class OptimConfig:
     def __post_init__(self) -> None:
         """Check the ranges."""
         _positive(self, "steps", "batch_size", "lr", "clip", "power")
+        _not_negative(self, "weight_decay", "warmup", "load_balancing")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,8 +147,9 @@ class RunConfig:
     threads: int | None = None
     """Threads of the CPU arithmetic; torch's own choice if left out."""
     resume: bool = False
-    """Whether to go on with the run that `out` holds, from its last checkpoint."""
+    """Whether to go on with the run that `out` holds, from its last checkpoint; more `optim.steps` train on."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        _positive(self, "validate_every", "log_every", "devices")
+        _positive(self, "validate_every", "log_every", "devices", "threads")
+        _not_negative(self, "workers", "pictures")

@@ -1,6 +1,6 @@
 """Batches for training and validation, in an order that a resumed run continues exactly."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import lightning as L
 import numpy as np
@@ -129,10 +129,15 @@ class PAMMDataModule(L.LightningDataModule):
         return self._loader(self.train_set, sampler)
 
     def val_dataloader(self) -> DataLoader[dict[str, object]]:
-        """All validation images in order."""
-        return self._loader(self.val_set, None)
+        """The validation images in order; processes that train together take every other one."""
+        rank, processes = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        shares = len(self.val_set) >= processes
+        share = range(rank, len(self.val_set), processes) if shares else range(len(self.val_set))
+        return self._loader(self.val_set, share)
 
-    def _loader(self, dataset: TransformedDataset, sampler: Sampler[int] | None) -> DataLoader[dict[str, object]]:
+    def _loader(
+        self, dataset: TransformedDataset, sampler: Sampler[int] | Sequence[int]
+    ) -> DataLoader[dict[str, object]]:
         return DataLoader(
             dataset,
             batch_size=self.batch_size,

@@ -12,6 +12,7 @@ from pamm.engine.config import OptimConfig
 from pamm.losses import load_balancing_loss, multi_task_loss
 from pamm.metrics import task_scores
 from pamm.models import PAMM
+from pamm.tasks import Task
 
 Batch = dict[str, Any]
 
@@ -19,23 +20,26 @@ Batch = dict[str, Any]
 class PAMMModule(L.LightningModule):
     """Trains a network on the weighted sum of its tasks' losses."""
 
-    def __init__(self, model: PAMM, optim: OptimConfig, *, seed: int = 0) -> None:
+    def __init__(self, model: PAMM, optim: OptimConfig, *, scored: tuple[Task, ...], seed: int = 0) -> None:
         """Take a network and how to train it.
 
         Args:
             model: the network.
             optim: the optimisation.
+            scored: the tasks that the validation images have labels for.
             seed: seed of the noise in the gates and of stochastic depth. Step ``i`` always draws the same noise, so
                 a resumed run repeats an uninterrupted one.
         """
         super().__init__()
         self.model, self.optim, self.seed = model, optim, seed
+        self.started = False
         # the one holds the scores as typed objects, the other moves them from device to device
-        self.scores = task_scores(model.config.tasks)
+        self.scores = task_scores(scored)
         self.score_modules = nn.ModuleDict(self.scores)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Seed the step's noise."""
+        self.started = True
         torch.manual_seed((self.seed * 1_000_003 + self.global_step) * 1009 + self.global_rank)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:

@@ -8,10 +8,10 @@ import torch
 from pamm.engine.config import AugmentConfig, DataConfig, ModelChoice, OptimConfig, RunConfig
 from pamm.engine.datasets import open_dataset
 from pamm.engine.weights import load_weights
-from pamm.models import create_model
+from pamm.models import PRESETS, create_model
 from pamm.models.transfer import transfer_weights
 from pamm.names import unknown_name
-from pamm.tasks import Task
+from pamm.tasks import TASKS, Task
 
 
 def train(
@@ -30,7 +30,7 @@ def train(
     Args:
         model: which network, and its first weights.
         data: images to learn from.
-        val: images to validate on; a folder without manifest or root takes those of `data`.
+        val: images to validate on; manifest, root and size are those of `data` if left out.
         augment: how training images vary.
         optim: how the weights are learnt.
         run: where the run is kept and how it is carried out.
@@ -50,8 +50,14 @@ def train(
         raise ModuleNotFoundError(f"training needs {error.name}: pip install 'pamm[train]'") from error
     if data.name == val.name:
         val = replace(val, manifest=val.manifest or data.manifest, root=val.root or data.root)
-    train_set, val_set = open_dataset(data), open_dataset(val)
+    if model.preset not in PRESETS:
+        raise unknown_name("preset", model.preset, PRESETS)
+    sizes = {"image_size": data.canvas(PRESETS[model.preset].image_size)} | model.overrides
+    canvas = data.canvas(sizes["image_size"])
+    train_set, val_set = open_dataset(data, canvas=canvas), open_dataset(val, canvas=canvas)
     chosen = choose_tasks(train_set.tasks, tasks, loss_weights or {})
+    if augment.crop_task is not None and augment.crop_task not in (known := _known(train_set.tasks)):
+        raise unknown_name("task to crop by", augment.crop_task, known)
     record = {
         "model": asdict(model),
         "data": asdict(data),
@@ -63,7 +69,7 @@ def train(
         "loss_weights": loss_weights,
     }
     torch.manual_seed(run.seed)
-    network = create_model(model.preset, tasks=chosen, **({"image_size": (data.height, data.width)} | model.overrides))
+    network = create_model(model.preset, tasks=chosen, pretrained=model.encoder_weights, **sizes)
     if model.init is not None:
         transfer_weights(load_weights(model.init), network)
     return fit(
@@ -73,8 +79,8 @@ def train(
         optim=optim,
         run=run,
         augment=augment,
-        train_canvas=(data.height, data.width),
-        val_canvas=(val.height, val.width),
+        train_canvas=canvas,
+        val_canvas=val.canvas(canvas),
         record=record,
     )
 
@@ -84,12 +90,26 @@ def choose_tasks(
 ) -> tuple[Task, ...]:
     """Pick tasks of a data set by name and give them their loss weights.
 
+    Args:
+        available: the tasks that the data set labels.
+        names: the tasks to pick; all if None.
+        loss_weights: factors by task; those of tasks that are not picked do nothing.
+
     Raises:
-        ValueError: if the data set has no such task.
+        ValueError: if the data set has no such task, or a weight is for no known task.
     """
-    known = {task.name: task for task in available}
-    names = list(known) if names is None else names
-    for name in [*names, *loss_weights]:
-        if name not in known:
-            raise unknown_name("task with labels in the data", name, known)
-    return tuple(replace(known[name], loss_weight=loss_weights.get(name, known[name].loss_weight)) for name in names)
+    labelled = {task.name: task for task in available}
+    names = list(labelled) if names is None else names
+    for name in names:
+        if name not in labelled:
+            raise unknown_name("task with labels in the data", name, labelled)
+    for name in loss_weights:
+        if name not in (known := _known(available)):
+            raise unknown_name("task to weigh", name, known)
+    chosen = (labelled[name] for name in names)
+    return tuple(replace(task, loss_weight=loss_weights.get(task.name, task.loss_weight)) for task in chosen)
+
+
+def _known(available: tuple[Task, ...]) -> list[str]:
+    """Names of the tasks that a config may mention, whether or not this data labels them."""
+    return list(dict.fromkeys([*(task.name for task in available), *TASKS]))
