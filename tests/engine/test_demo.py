@@ -15,7 +15,7 @@ from toys import MICRO
 def test_demo_leaves_a_page_pictures_and_scores(tmp_path):
     weights = save_weights(create_model("pamm_tiny", tasks=SCENES_TASKS, **MICRO), tmp_path / "weights")
     console = Console(record=True, width=100)
-    page = demo(out=tmp_path / "demo", weights=str(weights), scenes=3, drawn=2, console=console)
+    page = demo(out=tmp_path / "demo", weights=str(weights), scenes=3, drawn=2, device="auto", console=console)
     assert page == tmp_path / "demo/index.html"
     text = page.read_text(encoding="utf-8")
     scores = json.loads((page.parent / "scores.json").read_text(encoding="utf-8"))
@@ -34,4 +34,6 @@ def test_demo_leaves_a_page_pictures_and_scores(tmp_path):
 def test_demo_without_weights_writes_nothing(tmp_path):
     with pytest.raises(ValueError, match="no weights"):
         demo(out=tmp_path / "demo", weights="not-there")
+    with pytest.raises(ValueError, match="no device 'warp'"):
+        demo(out=tmp_path / "demo", device="warp")
     assert not (tmp_path / "demo").exists()

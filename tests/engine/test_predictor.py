@@ -206,6 +206,65 @@ def test_one_bad_file_among_many(predictor, tmp_path):
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a", "c"]
 
 
+def pictures(folder, count):
+    paths = [folder / f"{number}.png" for number in range(count)]
+    for path in paths:
+        Image.fromarray(photo(10, 12)).save(path)
+    return paths
+
+
+def test_a_photo_that_cannot_be_written_does_not_stop_the_others(predictor, tmp_path):
+    paths = pictures(tmp_path, 3)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/1").write_text("a file where a folder should be")
+    result = predict_files(predictor, paths, tmp_path / "out")
+    assert result.done == [tmp_path / "out/0", tmp_path / "out/2"]
+    assert list(result.failed) == [paths[1]]
+    assert "cannot write" in result.failed[paths[1]]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("out of\nmemory"), MemoryError()])
+def test_a_photo_that_cannot_be_predicted_does_not_stop_the_others(predictor, tmp_path, monkeypatch, error):
+    paths = pictures(tmp_path, 3)
+    calls = []
+
+    def fail_once(self, *args):
+        calls.append(args)
+        if len(calls) == 2:
+            raise error
+        return original(self, *args)
+
+    original = Predictor._finish
+    monkeypatch.setattr(Predictor, "_finish", fail_once)
+    result = predict_files(predictor, paths, tmp_path / "out")
+    assert [folder.name for folder in result.done] == ["0", "2"]
+    assert result.failed == {paths[1]: f"{paths[1]}: {'out of memory' if error.args else 'MemoryError'}"}
+
+
+def test_a_full_disk_ends_it_early_with_what_is_done(predictor, tmp_path, monkeypatch):
+    paths = pictures(tmp_path, 4)
+    pictures_of_one = len(TASKS) + 1
+    calls = []
+
+    def full(self, file, *args, **kwargs):
+        calls.append(file)
+        if len(calls) > pictures_of_one:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        file.write(b"picture")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    result = predict_files(predictor, paths, tmp_path / "out")
+    assert result.done == [tmp_path / "out/0"]
+    assert list(result.failed) == [paths[1]]
+    assert "No space left" in result.failed[paths[1]]
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(predictor, tmp_path):
+    (tmp_path / "out").touch()
+    with pytest.raises(ValueError, match=r"cannot write to .*out"):
+        predict_files(predictor, pictures(tmp_path, 1), tmp_path / "out")
+
+
 def test_photos_of_one_name_do_not_overwrite_each_other(predictor, tmp_path):
     paths = [tmp_path / name for name in ("x/cat.png", "y/cat.jpg", "cat-2.png", "Cat.png")]
     for seed, path in enumerate(paths):

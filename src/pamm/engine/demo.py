@@ -30,6 +30,7 @@ def demo(
     scenes: int = 100,
     seed: int = 7,
     drawn: int = 4,
+    device: str | torch.device = "cpu",
     console: Console | None = None,
 ) -> Path:
     """Show what some weights can do.
@@ -41,17 +42,18 @@ def demo(
         scenes: how many held-out scenes to score.
         seed: the series of held-out scenes; shipped weights were trained on series 0.
         drawn: how many of the scenes to draw.
+        device: where to predict, by name; ``auto`` takes the fastest there is.
         console: where to print the table of scores; by default the terminal.
 
     Returns:
         The page.
 
     Raises:
-        ValueError: if there are no such weights, or the folder cannot be written to.
+        ValueError: if there are no such weights or no such device, or the folder cannot be written to.
     """
     start = time.perf_counter()
     folder, console = Path(out), console or Console()
-    predictor = load(weights)
+    predictor = load(weights, device=device)
     config = predictor.model.config
     height, width = config.image_size
     dataset = ScenesDataset(seed=seed, length=scenes, height=height, width=width)
@@ -70,13 +72,14 @@ def demo(
     photo_seconds = (time.perf_counter() - photo_start) / len(PHOTOS)
     for example in photos:
         example.prediction.save(folder / example.name)
+    used = next(predictor.model.parameters()).device
     parameters = sum(parameter.numel() for parameter in predictor.model.parameters())
     facts = {
         "Command": f"`pamm demo --weights {weights} --scenes {scenes} --out {folder}`",
         "Weights": f"{weights}: {parameters / 1e6:.1f} million parameters, trained at {height}×{width} pixels",
         "Images": f"{scenes} rendered rooms of series {seed}; photos from scikit-image ({', '.join(PHOTOS)})",
         "Versions": f"pamm {version('pamm')}, PyTorch {torch.__version__}, Python {platform.python_version()}",
-        "Machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
+        "Machine": f"{platform.machine()}, {torch.get_num_threads()} threads; network on {used}",
         "Time": f"{result.seconds:.1f} s to render and score the scenes, {photo_seconds:.2f} s a photo, "
         f"{time.perf_counter() - start:.0f} s in all",
         "Date": datetime.now(UTC).strftime("%d %B %Y, %H:%M UTC"),

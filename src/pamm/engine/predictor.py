@@ -5,6 +5,7 @@ as many pixels, in their own aspect; sides are padded to multiples of the patch.
 cropped back and brought to the photo's size before they become classes, metres and directions.
 """
 
+import errno
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -17,10 +18,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from pamm.data.files import WriteError
 from pamm.data.images import ImageLike, read_image
 from pamm.data.sample import Sample, to_tensors
 from pamm.data.transforms import CentrePad
 from pamm.engine.colours import Map, Pixels, decoded
+from pamm.engine.devices import pick_device
 from pamm.engine.prediction import Prediction
 from pamm.engine.weights import load_weights
 from pamm.models import PAMM
@@ -30,6 +33,8 @@ _LONGEST = 8
 """A side is resized to at most this many sides of a square of the training size: bounds the cost of thin photos."""
 _STRIP = 1 << 23
 """Number of raw values enlarged at a time: bounds the memory of large photos."""
+_HOPELESS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""Errors of writing that the next photo would meet as well."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +71,8 @@ class Predictor:
         return self.model.config.tasks
 
     def to(self, device: str | torch.device) -> Self:
-        """Move the network to a device."""
-        self.model.to(device)
+        """Move the network to a device (see :func:`pamm.engine.devices.pick_device`)."""
+        self.model.to(pick_device(device))
         return self
 
     def __call__(self, image: ImageLike) -> Prediction:
@@ -143,13 +148,14 @@ def load(name_or_folder: str | Path, *, device: str | torch.device = "cpu", resi
     Args:
         name_or_folder: a shipped name (``pamm-tiny-scenes``), a folder that
             :func:`pamm.engine.weights.save_weights` wrote, or a hub name (``organisation/name``).
-        device: where to predict.
+        device: where to predict, by name; ``auto`` takes the fastest there is (see
+            :func:`pamm.engine.devices.pick_device`).
         resize: whether photos are brought to about the size the network was trained at; see :class:`Predictor`.
 
     Raises:
-        ValueError: if there are no such weights or they do not fit their config.
+        ValueError: if there are no such weights, they do not fit their config, or there is no such device.
     """
-    return Predictor(load_weights(name_or_folder, map_location=device), resize=resize)
+    return Predictor(load_weights(name_or_folder, map_location=pick_device(device)), resize=resize)
 
 
 @dataclass(frozen=True)
@@ -159,7 +165,7 @@ class FilesResult:
     done: list[Path] = field(default_factory=list)
     """Folders written, one a photo."""
     failed: dict[Path, str] = field(default_factory=dict)
-    """What is wrong with each photo that could not be read."""
+    """What is wrong with each photo that could not be read, predicted or written, a line each."""
 
 
 def predict_files(
@@ -169,7 +175,10 @@ def predict_files(
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> FilesResult:
-    """Predict the maps of photo files; a photo that cannot be read does not stop the others.
+    """Predict the maps of photo files; one that cannot be read, predicted or written does not stop the others.
+
+    Only a disk that is full or cannot be written to ends it early: the photo at which it happened is the last in the
+    result.
 
     Args:
         predictor: the network.
@@ -180,20 +189,26 @@ def predict_files(
         progress: called with the number of photos done or failed, and in all.
 
     Raises:
-        ValueError: if no photo is given, or the folder cannot be written to.
+        ValueError: if no photo is given, or the folder cannot be made.
     """
     paths = [Path(photo) for photo in photos]
     if not paths:
         raise ValueError("no photo was given: name at least one image file")
+    try:
+        Path(out).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriteError(f"cannot write to {out}: {error.strerror}: choose a folder you may write to") from error
     result = FilesResult()
     for count, (path, name) in enumerate(zip(paths, _folder_names(paths), strict=True), start=1):
+        folder = Path(out) / name
         try:
-            photo = read_image(path)
-        except (ValueError, OSError) as error:
-            result.failed[path] = str(error)
+            predictor(path).save(folder)
+        except (ValueError, OSError, RuntimeError, MemoryError) as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            result.failed[path] = reason if str(path) in reason else f"{path}: {reason}"
+            if getattr(error.__cause__, "errno", None) in _HOPELESS:
+                break
         else:
-            folder = Path(out) / name
-            predictor(photo).save(folder)
             result.done.append(folder)
         if progress is not None:
             progress(count, len(paths))
