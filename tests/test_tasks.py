@@ -5,11 +5,13 @@ import dataclasses
 import pytest
 import torch
 
-from pamm.tasks import TASKS, Task, UnknownTaskError, get_tasks, register
+from pamm.engine.prediction import Prediction
+from pamm.tasks import RESERVED, TASKS, Task, UnknownTaskError, get_tasks, register
+from toys import ALBEDO
 
 
 def make(**fields):
-    return Task(**({"name": "albedo", "channels": 3, "kind": "regression", "loss": "l1", "score": "rmse"} | fields))
+    return Task(**(ALBEDO.to_dict() | fields))
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=str)
@@ -20,12 +22,20 @@ def test_round_trip_through_plain_values(task):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"kind": "colour"}, "none of"),
+        ({"kind": "colour"}, "kind: got 'colour', wanted classes or binary"),
         ({"kind": "classes", "channels": 1}, "do not fit"),
         ({"kind": "binary", "channels": 3}, "do not fit"),
         ({"channels": 0}, "do not fit"),
         ({"kind": "classes", "class_names": ("a", "b")}, "2 class_names for 3 classes"),
         ({"name": "two words"}, "identifier"),
+        ({"name": 3}, "name: got 3, wanted text"),
+        ({"channels": "3"}, "channels: got '3', wanted a whole number"),
+        ({"valid_range": 3}, "valid_range: got 3, wanted a list of 2"),
+        ({"valid_range": (0, "far")}, "valid_range: got .*'far'.*each a number"),
+        ({"colours": 3}, "colours: got 3, wanted a list"),
+        ({"colours": [(1, 2)] * 3}, "colours: got .*wanted a list of 3"),
+        ({"class_names": "abc"}, "class_names: got 'abc', wanted a list"),
+        ({"loss_weight": "x"}, "loss_weight: got 'x', wanted a number"),
     ],
 )
 def test_contradictions_are_refused(fields, message):
@@ -40,8 +50,36 @@ def test_unknown_names_are_refused_with_the_known_ones():
         get_tasks(["depth", "depth"])
     with pytest.raises(ValueError, match="no task was given"):
         get_tasks([])
-    with pytest.raises(ValueError, match="no field of a task 'chanels': did you mean 'channels'"):
+    with pytest.raises(ValueError, match="got 'depth', wanted a list"):
+        get_tasks("depth")
+    with pytest.raises(ValueError, match="'channels' is missing"):
+        get_tasks([{"name": "albedo"}])
+    with pytest.raises(ValueError, match="no key 'chanels': did you mean 'channels'"):
         get_tasks([make().to_dict() | {"chanels": 3}])
+
+
+def test_lists_become_tuples_and_numbers_stay_as_they_are():
+    task = make(valid_range=[0, 1], ignore=-1)
+    assert task.valid_range == (0, 1)
+    assert isinstance(task.ignore, int)
+    assert hash(task) == hash(make(valid_range=(0, 1), ignore=-1))
+
+
+TAKEN = {name for name in dir(torch.nn.ModuleDict()) if name == name.lower()}
+OF_PREDICTIONS = {field.name for field in dataclasses.fields(Prediction)} | {
+    name for name in vars(Prediction) if not name.startswith("_")
+}
+
+
+@pytest.mark.parametrize("name", ["keys", "train", "type", "image", "maps", "tasks", "overview", "save", "__dict__"])
+def test_names_of_parts_of_the_program_are_refused(name):
+    with pytest.raises(ValueError, match=f"task name '{name}' is taken.*choose another"):
+        make(name=name)
+
+
+def test_reserved_names_are_those_of_the_places_that_keep_tasks_by_name():
+    assert TAKEN | OF_PREDICTIONS <= RESERVED
+    assert not RESERVED & set(TASKS)
 
 
 def test_register(monkeypatch):

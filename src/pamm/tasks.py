@@ -6,22 +6,27 @@ seventh with :func:`register`.
 """
 
 import dataclasses
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pamm.class_lists import NYUD_CLASSES, PART_CLASSES, PART_COLOURS, hue_wheel
+from pamm.class_lists import Colour as Colour
 from pamm.names import unknown_name
+from pamm.records import build, settle
 
 Kind = Literal["classes", "binary", "regression", "direction"]
-Colour = tuple[int, int, int]
 
 IGNORE = 255
 """Label of a pixel that has no class."""
+
+
+RESERVED = frozenset({*dir(nn.ModuleDict()), "image", "maps", "tasks", "overview", "save"})
+"""Names that no task may have: a network keeps its heads as modules by name, a prediction its maps as attributes."""
 
 
 class UnknownTaskError(ValueError):
@@ -33,7 +38,8 @@ class Task:
     """One kind of per-pixel prediction.
 
     Raises:
-        ValueError: if the fields contradict each other, for example class names that do not match the channels.
+        ValueError: if a field has another type, the name is reserved, or the fields contradict each other, for example
+            class names that do not match the channels.
     """
 
     name: str
@@ -68,16 +74,15 @@ class Task:
     """Whether values shrink when the image is enlarged, as distances do."""
 
     def __post_init__(self) -> None:
-        """Check the fields against each other."""
-        for field in ("valid_range", "class_names"):
-            value = getattr(self, field)
-            object.__setattr__(self, field, value if value is None else tuple(value))
+        """Check the fields, each and against each other, and make tuples of lists."""
+        settle(self, f"task {self.name}")
         object.__setattr__(self, "title", self.title or self.name.replace("_", " ").capitalize())
-        object.__setattr__(self, "colours", tuple(tuple(colour) for colour in self.colours))
         if not self.name.isidentifier():
             raise ValueError(f"task name {self.name!r} is not an identifier: use letters, digits and underscores")
-        if self.kind not in get_args(Kind):
-            raise ValueError(f"task {self.name}: kind {self.kind!r} is none of {', '.join(get_args(Kind))}")
+        if self.name in RESERVED:
+            raise ValueError(
+                f"task name {self.name!r} is taken by a part of the program: choose another, such as {self.name}_map"
+            )
         wanted = {"classes": self.channels >= 2, "binary": self.channels in (1, 2), "direction": self.channels >= 2}
         if self.channels < 1 or not wanted.get(self.kind, True):
             raise ValueError(f"task {self.name}: {self.channels} channels do not fit kind {self.kind!r}")
@@ -144,41 +149,6 @@ class Task:
         return dataclasses.asdict(self)
 
 
-def _hue_wheel(count: int) -> tuple[Colour, ...]:
-    """Distinct colours: hues a golden angle apart at three levels of lightness."""
-    colours = []
-    for index in range(count):
-        hue, level = index * 0.618034 % 1.0, (1.0, 0.72, 0.5)[index % 3]
-        colours.append(
-            tuple(
-                round(255 * level * (0.55 + 0.45 * math.cos(2 * math.pi * (hue + shift))))
-                for shift in (0, 1 / 3, 2 / 3)
-            )
-        )
-    return tuple((r, g, b) for r, g, b in colours)
-
-
-NYUD_CLASSES = (
-    "wall floor cabinet bed chair sofa table door window bookshelf picture counter blinds desk shelves curtain dresser "
-    "pillow mirror floor_mat clothes ceiling books refridgerator television paper towel shower_curtain box whiteboard "
-    "person night_stand toilet sink lamp bathtub bag otherstructure otherfurniture otherprop"
-)
-PART_CLASSES = "background head torso upper_arm lower_arm upper_leg lower_leg"
-PART_COLOURS: tuple[Colour, ...] = (
-    (24, 24, 32),
-    (240, 196, 60),
-    (214, 72, 72),
-    (86, 160, 222),
-    (52, 96, 190),
-    (110, 196, 112),
-    (46, 128, 72),
-)
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.replace("_", " ") for name in text.split())
-
-
 TASKS: dict[str, Task] = {
     task.name: task
     for task in (
@@ -189,8 +159,8 @@ TASKS: dict[str, Task] = {
             kind="classes",
             loss="cross_entropy",
             score="miou",
-            class_names=_names(NYUD_CLASSES),
-            colours=_hue_wheel(40),
+            class_names=NYUD_CLASSES,
+            colours=hue_wheel(40),
         ),
         Task(
             name="depth",
@@ -247,7 +217,7 @@ TASKS: dict[str, Task] = {
             loss="cross_entropy",
             score="miou",
             loss_weight=2.0,
-            class_names=_names(PART_CLASSES),
+            class_names=PART_CLASSES,
             colours=PART_COLOURS,
         ),
     )
@@ -272,19 +242,17 @@ def get_tasks(tasks: Iterable["str | Task | Mapping[str, Any]"]) -> tuple[Task, 
 
     Raises:
         UnknownTaskError: if a name is not in :data:`TASKS`.
-        ValueError: if the list is empty, a task comes twice, or a dictionary has unknown fields.
+        ValueError: if there is no list or an empty one, a task comes twice, or a dictionary has unknown fields.
     """
+    if isinstance(tasks, str) or not isinstance(tasks, Iterable):
+        raise ValueError(f"tasks: got {tasks!r}, wanted a list of names or records of tasks")
     found: list[Task] = []
     for item in tasks:
         if isinstance(item, Task):
             task = item
         elif isinstance(item, Mapping):
-            known = [field.name for field in dataclasses.fields(Task)]
-            for key in item:
-                if key not in known:
-                    raise unknown_name("field of a task", key, known)
-            task = Task(**item)
-        elif item in TASKS:
+            task = build(Task, item, "tasks")
+        elif isinstance(item, str) and item in TASKS:
             task = TASKS[item]
         else:
             raise UnknownTaskError(f"{unknown_name('task', item, TASKS)}; tasks of one's own: pamm.tasks.register")

@@ -8,7 +8,7 @@ from folder_toys import opened
 from pamm.data.folder import FolderDataset
 
 BAD_MANIFESTS = [
-    ({"imags": 1}, r"manifest.yaml: there is no 'imags': did you mean 'images'\?"),
+    ({"imags": 1}, r"manifest.yaml: there is no key 'imags': did you mean 'images'\?"),
     ({"images": 3}, "images: got 3, wanted text"),
     ({"images": "images/a.png"}, r"does not hold \{id\}: write for example"),
     ({"images": "/images/{id}.png"}, "put that folder under 'root'"),
@@ -17,7 +17,7 @@ BAD_MANIFESTS = [
     ({"labels": {"depth": "depth/{id}.png"}}, r"labels: depth: got 'depth/\{id\}\.png', wanted keys with values"),
     (
         {"labels": {"depth": {"path": "depth/{id}.png", "scle": 1}}},
-        "labels: depth: there is no 'scle': did you mean 'scale'",
+        "labels: depth: there is no key 'scle': did you mean 'scale'",
     ),
     ({"labels": {"depth": {"path": "depth/{id}.png", "scale": "mm"}}}, "depth: scale: got 'mm', wanted a number"),
     ({"labels": {"depth": {"path": "depth/{id}.png", "scale": True}}}, "scale: got True, wanted a number"),
@@ -27,8 +27,8 @@ BAD_MANIFESTS = [
         r"depth: no file fits nothing/\{id\}\.png .* any of 4 images",
     ),
     ({"labels": {"depth": {"scale": 2}}}, "give 'path', or 'source' for derived labels"),
-    ({"labels": {"dept": {"path": "depth/{id}.png"}}}, "there is no 'dept': did you mean 'depth'"),
-    ({"labels": {"depth": {"path": "depth/{id}.png", "task": {"units": "cm"}}}}, "no 'units': did you mean 'unit'"),
+    ({"labels": {"dept": {"path": "depth/{id}.png"}}}, "there is no task 'dept': did you mean 'depth'"),
+    ({"labels": {"depth": {"path": "depth/{id}.png", "task": {"units": "cm"}}}}, "no key 'units': did you mean 'unit'"),
     ({"labels": {"depth": {"path": "depth/{id}.png", "classes": ["a", "b"]}}}, "'regression' has no classes"),
     ({"labels": {"semseg": {"path": "classes/{id}.png", "classes": ["a"]}}}, "1 channels do not fit"),
     ({"labels": {"semseg": {"path": "classes/{id}.png", "classes": {"a": "b"}}}}, "classes: got .* wanted a list"),
@@ -58,7 +58,7 @@ BAD_MANIFESTS = [
     ({"splits": {"val": {"ids": ["a", "z"]}}}, "splits: val: 'z' is no id of an image"),
     ({"splits": {"val": {"ids": [1]}}}, "ids: got .1., wanted a list, each text"),
     ({"splits": {"val": {"file": "none.txt"}}}, r"cannot read the list .*none\.txt"),
-    ({"splits": {"vall": {"last": 1}}}, "splits: there is no 'val': did you mean 'vall'"),
+    ({"splits": {"vall": {"last": 1}}}, "splits: there is no split 'val': did you mean 'vall'"),
     ({"ids": "two.txt"}, "1 of 2 images are missing, the first is .*zz.png"),
     ({"ids": "blank.txt"}, "the list is empty"),
     ({"root": "nowhere"}, "the root folder .*nowhere is not there"),

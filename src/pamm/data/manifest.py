@@ -29,7 +29,7 @@ from typing import Any, Literal
 
 import yaml
 
-from pamm.data.records import build
+from pamm.records import build
 from pamm.tasks import Colour
 
 Derivation = Literal["normals_from_depth", "boundaries_from_labels"]

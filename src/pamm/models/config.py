@@ -8,6 +8,7 @@ from typing import Any, Literal, Self, get_args
 
 from pamm.names import unknown_name
 from pamm.ops.scan_order import DIRECTIONS, ScanKind
+from pamm.records import settle
 from pamm.tasks import TASKS, Task, get_tasks
 
 STAGES = 4
@@ -23,7 +24,7 @@ class PAMMConfig:
     """All sizes and switches of a network; the defaults are the paper's form.
 
     Raises:
-        ValueError: if a value is out of range or two values contradict each other.
+        ValueError: if a value is of another type or out of range, or two values contradict each other.
     """
 
     tasks: tuple[Task, ...] = tuple(TASKS.values())
@@ -100,9 +101,8 @@ class PAMMConfig:
     """Factor by which the fused maps are enlarged before the heads."""
 
     def __post_init__(self) -> None:
-        """Bring tasks and pairs to their types and check the fields against each other."""
+        """Check the fields, each and against each other, and make tasks of names and tuples of lists."""
         object.__setattr__(self, "tasks", get_tasks(self.tasks))
-        self._check_tuples()
         for name, kinds in (
             ("encoder", EncoderKind),
             ("local_mixing", LocalMixing),
@@ -112,6 +112,7 @@ class PAMMConfig:
             value = getattr(self, name)
             if value not in get_args(kinds):
                 raise unknown_name(name, str(value), get_args(kinds))
+        settle(self, "config")
         self._check_numbers()
         if self.scan_directions not in DIRECTIONS:
             raise ValueError(f"scan_directions is {self.scan_directions}, must be one of {DIRECTIONS}")
@@ -143,31 +144,19 @@ class PAMMConfig:
         if min(self.std) <= 0:
             raise ValueError(f"std is {self.std}, must be positive numbers")
 
-    def _check_tuples(self) -> None:
-        """Make tuples of the fields that are tuples, which JSON and YAML give as lists, and check their lengths."""
-        for name, length in (("image_size", 2), ("position_grid", 2), ("mean", 3), ("std", 3)):
-            value = getattr(self, name)
-            if name == "position_grid" and value is None:
-                continue
-            if not isinstance(value, (tuple, list)) or len(value) != length:
-                raise ValueError(f"{name} is {value!r}, must be {length} numbers")
-            object.__setattr__(self, name, tuple(value))
-            if length == 2 and not all(isinstance(side, int) and side > 0 for side in value):
-                raise ValueError(f"{name} is {value!r}, must be two positive whole numbers: height, width")
-
     def _check_numbers(self) -> None:
-        """Check that counts are whole and positive."""
+        """Check that counts and sides are positive, and what else is above 0."""
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            count = field.type is int or (field.type == int | None and value is not None)
-            if count and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-                raise ValueError(f"{field.name} is {value!r}, must be a positive whole number")
-            if field.type is bool and not isinstance(value, bool):
-                raise ValueError(f"{field.name} is {value!r}, must be true or false")
+            if field.type in (int, int | None) and value is not None and value < 1:
+                raise ValueError(f"{field.name} is {value}, must be a positive whole number")
+        for name in ("image_size", "position_grid"):
+            sides = getattr(self, name)
+            if sides is not None and min(sides) < 1:
+                raise ValueError(f"{name} is {sides}, must be two positive whole numbers: height, width")
         for name in ("encoder_mlp_ratio", "encoder_norm_eps"):
-            value = getattr(self, name)
-            if not isinstance(value, (int, float)) or not value > 0:
-                raise ValueError(f"{name} is {value!r}, must be a positive number")
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} is {getattr(self, name)}, must be a positive number")
 
     @property
     def inner_width(self) -> int:

@@ -1,4 +1,4 @@
-"""From the plain values of a YAML file to frozen dataclasses, with errors that say where and what to write."""
+"""Dataclasses whose fields are of the types they say, from plain values, with errors that say what to write where."""
 
 import dataclasses
 import types
@@ -42,6 +42,23 @@ def build(record: type[Record], plain: object, where: str) -> Record:
         raise ValueError(f"{where}: {error}") from error
 
 
+def settle(record: object, where: str) -> None:
+    """Check the types of a dataclass's fields as it is made, from its ``__post_init__``, and make tuples of lists.
+
+    Args:
+        record: the dataclass, frozen or not; fields that hold whole numbers for numbers keep them.
+        where: what is made, for messages.
+
+    Raises:
+        ValueError: if a field is of the wrong type.
+    """
+    for name, hint in typing.get_type_hints(type(record)).items():
+        value = getattr(record, name)
+        settled = _convert(hint, value, f"{where}: {name}")
+        if settled != value:
+            object.__setattr__(record, name, settled)
+
+
 def _wrong(where: str, value: object, wanted: str) -> ValueError:
     shown = repr(value) if len(repr(value)) <= 60 else f"{repr(value)[:57]}..."
     return ValueError(f"{where}: got {shown}, wanted {wanted}")
@@ -54,6 +71,8 @@ def _convert(hint: Any, value: Any, where: str) -> Any:  # noqa: ANN401  (a type
     if origin in (Union, types.UnionType):
         return _convert_one_of(arguments, value, where)
     if dataclasses.is_dataclass(hint):
+        if isinstance(value, typing.cast(type, hint)):
+            return value
         return build(typing.cast(type, hint), value, where)
     if origin is Literal and value in arguments:
         return value
@@ -91,7 +110,8 @@ def _describe(hint: Any) -> str:  # noqa: ANN401  (a type hint)
         return " or ".join(map(str, arguments))
     if origin is tuple:
         many = arguments[-1] is Ellipsis
-        return f"a list, each {_describe(arguments[0])}" if many else f"a list of {len(arguments)}"
+        each = _describe(arguments[0])
+        return f"a list, each {each}" if many else f"a list of {len(arguments)}, each {each}"
     if origin is dict:
         return f"names, each with {_describe(arguments[1])}"
     return _WORDS.get(hint, "keys with values")
