@@ -6,7 +6,7 @@ import warnings
 import pytest
 import torch
 
-from pamm.ops import SCAN_BACKENDS, scan_orders, selective_scan
+from pamm.ops import SCAN_BACKENDS, checked_orders, scan_orders, selective_scan
 from pamm.ops.selective_scan import ENVIRONMENT
 from scan_toys import make
 
@@ -105,6 +105,35 @@ def test_an_unknown_backend():
 def test_bad_arguments(changes, message):
     with pytest.raises(ValueError, match=message):
         selective_scan(**{**make(), **changes})
+
+
+def test_orders_once_checked_are_taken_until_they_change(monkeypatch):
+    sorts = Counter(torch.Tensor.sort)
+    monkeypatch.setattr(torch.Tensor, "sort", lambda tensor, **options: sorts(tensor, *options.values()))
+    arguments = make()
+    selective_scan(**arguments)
+    selective_scan(**arguments)
+    assert sorts.calls == 2
+    arguments["orders"] = checked_orders(arguments["orders"])
+    selective_scan(**arguments)
+    assert sorts.calls == 3
+    with pytest.raises(ValueError, match="no permutation"):
+        selective_scan(**{**arguments, "orders": torch.zeros_like(arguments["orders"])})
+    arguments["orders"][1, 0] = arguments["orders"][1, 1]
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"orders\[1\] is no permutation"):
+            selective_scan(**arguments)
+
+
+def test_checked_orders_refuses_what_the_scan_refuses():
+    for orders, message in ((torch.zeros(2, 3).long(), r"orders\[0\]"), (torch.tensor(1), "must be"), ([], "int64")):
+        with pytest.raises(ValueError, match=message):
+            checked_orders(torch.as_tensor(orders))
+    with torch.inference_mode():
+        orders = checked_orders(torch.arange(8)[None])
+        orders[0, 0] = 1
+        with pytest.raises(ValueError, match="no permutation"):
+            selective_scan(**{**make(), "orders": orders})
 
 
 def test_shapes_without_values():

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from transformers import Dinov2Config, Dinov2Model, ViTConfig, ViTModel
 
 from pamm.models.config import STAGES, PAMMConfig
-from pamm.models.layers import Grid
+from pamm.models.layers import Grid, exempt
 
 
 class DropPath(nn.Module):
@@ -63,11 +63,8 @@ class Encoder(nn.Module):
         """
         super().__init__()
         self.patches, self.blocks, self.norm = patches, blocks, norm
-        self.position = nn.Parameter(position[None])
-        self.class_token = None if class_token is None else nn.Parameter(class_token[None, None])
-        for embedding in (self.position, self.class_token):
-            if embedding is not None:
-                vars(embedding)["no_weight_decay"] = True
+        self.position = exempt(position[None])
+        self.class_token = None if class_token is None else exempt(class_token[None, None])
 
     @property
     def taps(self) -> tuple[int, ...]:

@@ -26,6 +26,13 @@ def to_maps(tokens: Tensor, grid: Grid) -> Tensor:
     return tokens.permute(1, 2, 0, 3).reshape(batch, *grid, tasks * channels).permute(0, 3, 1, 2)
 
 
+def exempt(value: Tensor) -> nn.Parameter:
+    """A parameter that weight decay leaves alone, marked as optimiser set-ups expect it."""
+    parameter = nn.Parameter(value)
+    vars(parameter)["no_weight_decay"] = True
+    return parameter
+
+
 class TaskLinear(nn.Module):
     """One linear map per task."""
 
@@ -72,10 +79,6 @@ class TaskLayerNorm(nn.Module):
         shape = (tasks, *[1] * (x.dim() - 1 - len(rest)), *rest)
         normed = F.layer_norm(x, x.shape[-1:], eps=self.eps)
         return torch.addcmul(self.bias.view(shape), normed, self.weight.view(shape))
-
-
-class TaskConv2d(nn.Conv2d):
-    """Convolution whose output channels are those of the tasks in turn."""
 
 
 class TaskGroupNorm(nn.GroupNorm):
@@ -155,7 +158,7 @@ class TaskTokenConv(nn.Module):
         self.linear = TaskLinear(tasks=tasks, inputs=inputs, outputs=outputs) if kernel == 1 else None
         self.conv = None
         if kernel > 1:
-            self.conv = TaskConv2d(tasks * inputs, tasks * outputs, kernel, padding=kernel // 2, groups=tasks)
+            self.conv = nn.Conv2d(tasks * inputs, tasks * outputs, kernel, padding=kernel // 2, groups=tasks)
 
     def forward(self, x: Tensor, grid: Grid) -> Tensor:
         """(T, b, L, inputs) → (T, b, L, outputs)."""

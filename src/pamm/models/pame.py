@@ -16,10 +16,10 @@ from pamm.models.config import PAMMConfig
 from pamm.models.experts import ParameterExperts
 from pamm.models.layers import (
     Grid,
-    TaskConv2d,
     TaskGroupNorm,
     TaskLayerNorm,
     TaskLinear,
+    exempt,
     to_maps,
     to_tokens,
 )
@@ -40,7 +40,7 @@ class DepthwiseMixing(nn.Module):
         super().__init__()
         width = tasks * channels
         self.tasks = tasks
-        self.depthwise = TaskConv2d(width, width, kernel, padding=kernel // 2, groups=width)
+        self.depthwise = nn.Conv2d(width, width, kernel, padding=kernel // 2, groups=width)
         self.pointwise = TaskLinear(tasks=tasks, inputs=channels, outputs=channels)
         self.norm = TaskLayerNorm(tasks, channels, eps=1e-6)
 
@@ -108,13 +108,6 @@ class ScanParameters(nn.Module):
         for name, prior in self.priors.items():
             made[name] = made[name] + prior[:, None, None]
         return made["B"], made["C"], gates
-
-
-def exempt(value: Tensor) -> nn.Parameter:
-    """A parameter that weight decay leaves alone, marked as optimiser set-ups expect it."""
-    parameter = nn.Parameter(value)
-    vars(parameter)["no_weight_decay"] = True
-    return parameter
 
 
 def mamba_step_bias(*shape: int) -> Tensor:
@@ -201,7 +194,7 @@ class LocalBranch(nn.Module):
         """
         super().__init__()
         tasks, width = len(config.tasks), config.d_model
-        self.first = TaskConv2d(width, tasks * width, 1)
+        self.first = nn.Conv2d(width, tasks * width, 1)
         self.mixing = DepthwiseMixing(tasks=tasks, channels=width, kernel=5)
         self.last = TaskLinear(tasks=tasks, inputs=width, outputs=width)
         self.norms = nn.ModuleList(

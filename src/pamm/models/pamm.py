@@ -12,7 +12,7 @@ from pamm.models.backbone import Encoder
 from pamm.models.config import PAMMConfig
 from pamm.models.fusion import Fusion, Heads
 from pamm.models.stage import Stage
-from pamm.ops import scan_orders
+from pamm.ops import checked_orders, scan_orders
 from pamm.ops.scan_order import ScanKind
 
 
@@ -85,4 +85,4 @@ class PAMM(nn.Module):
 def orders_on(device: torch.device, kind: ScanKind, height: int, width: int, directions: int) -> Tensor:
     """The orders in which a grid is read, (K, L), kept on the device."""
     with torch.inference_mode(False):  # a tensor made in inference mode could not serve training later
-        return scan_orders(kind, height, width, directions).to(device)
+        return checked_orders(scan_orders(kind, height, width, directions).to(device))

@@ -7,7 +7,7 @@ projection, ``v`` the tasks' maps.
 from torch import Tensor, nn
 
 from pamm.models.config import PAMMConfig
-from pamm.models.layers import TaskConv2d, to_tokens
+from pamm.models.layers import to_tokens
 from pamm.models.pame import LocalBranch, PAMEBlock
 
 
@@ -29,7 +29,7 @@ class Stage(nn.Module):
         self.project = nn.Conv2d(config.encoder_width, width, 3, padding=1)
         self.norm = nn.GroupNorm(config.norm_groups, width)
         # The tasks' convolutions read one input: together they are one convolution with T·d outputs.
-        self.task_conv = TaskConv2d(width, tasks * width, 3, padding=1) if config.task_conv else None
+        self.task_conv = nn.Conv2d(width, tasks * width, 3, padding=1) if config.task_conv else None
         self.block = PAMEBlock(config) if config.scan else None
         self.branch = LocalBranch(config) if config.local_branch else None
 

@@ -4,12 +4,13 @@ Letters: ``b`` batch, ``T`` tasks, ``L`` positions, ``E`` channels, ``N`` states
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from pamm.ops.chunked import scan_chunked
 from pamm.ops.reference import scan_reference
@@ -106,7 +107,8 @@ def selective_scan(
         D: weight of the direct path, (T, E), or None for no such path.
         delta_bias: added to ``delta``, (T, E), or None.
         orders: K permutations of the L positions, (K, L) int64, as :func:`pamm.ops.scan_orders` gives them for a
-            grid; on any device. None is the one order 0, 1, 2, ...
+            grid; on any device. None is the one order 0, 1, 2, ... They are checked at each call, unless
+            :func:`pamm.ops.checked_orders` has.
         backend: name of the backend, a key of ``SCAN_BACKENDS``. None is the one that the environment variable
             ``PAMM_SCAN_BACKEND`` names or, without it, the first that takes the call.
 
@@ -191,12 +193,41 @@ def _check(
     return ScanCall(x=x, delta=delta, A=A, B=B, C=C, D=D, delta_bias=delta_bias, orders=orders.to(x.device))
 
 
+_CHECKED: MutableMapping[Tensor, int] = WeakTensorKeyDictionary()
+"""Orders known to be permutations, by the very tensor, with the count of its changes when they were checked."""
+
+
+def checked_orders(orders: Tensor) -> Tensor:
+    """Check orders once: later calls of :func:`selective_scan` with the same, unchanged tensor take them as checked.
+
+    A check sorts, and waits for an accelerator to finish. Do not change the tensor through memory that it shares with
+    a numpy array: torch does not see that.
+
+    Args:
+        orders: K permutations of L positions, (K, L) int64.
+
+    Returns:
+        The same tensor.
+
+    Raises:
+        ValueError: if an order is no permutation, or the shape or dtype are others.
+    """
+    _check_orders(orders, orders.shape[-1] if orders.ndim else 0)
+    if not orders.is_inference():  # such a tensor does not count its changes
+        _CHECKED[orders] = orders._version
+    return orders
+
+
+def _is_checked(orders: Tensor) -> bool:
+    return orders in _CHECKED and orders._version == _CHECKED[orders]
+
+
 def _check_orders(orders: Tensor, length: int) -> None:
     if orders.dtype != torch.int64:
         raise ValueError(f"orders must be int64, got {orders.dtype}; use orders.long()")
     if orders.ndim != 2 or orders.shape[0] < 1 or orders.shape[1] != length:
         raise ValueError(f"orders must be (K, L) with K ≥ 1 and L = {length}, got {tuple(orders.shape)}")
-    if orders.device.type == "meta":
+    if orders.device.type == "meta" or _is_checked(orders):
         return
     good = (orders.sort(dim=1).values == torch.arange(length, device=orders.device)).all(dim=1)
     if not good.all():
