@@ -91,6 +91,18 @@ def test_pretrained_network_rebuilds_without_the_source(vit, small):
     assert all(torch.equal(wanted[name], got[name]) for name in wanted)
 
 
+def test_image_size_is_cut_to_the_patches_of_the_pretrained_encoder(tmp_path):
+    sizes = SIZES | {"patch_size": 14, "image_size": 28}
+    Dinov2Model(Dinov2Config(mlp_ratio=2, **sizes)).save_pretrained(tmp_path)
+    network = create_model("pamm_tiny", pretrained=str(tmp_path)).eval()
+    assert network.config.image_size == (126, 154)
+    assert network(torch.randn(1, 3, 28, 42))["depth"].shape == (1, 1, 28, 42)
+    own = create_model("pamm_tiny", pretrained=str(tmp_path), image_size=(42, 28))
+    assert own.config.image_size == (42, 28)
+    with pytest.raises(ValueError, match=r"image_size is \(40, 28\), must be multiples of patch_size = 14"):
+        create_model("pamm_tiny", pretrained=str(tmp_path), image_size=(40, 28))
+
+
 def test_unreachable_source(small, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(ValueError, match=r"'nobody/nothing' cannot be read.*folder with config.json"):

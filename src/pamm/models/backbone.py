@@ -97,9 +97,14 @@ class Encoder(nn.Module):
 
     def position_of(self, grid: Grid) -> Tensor:
         """Position embedding of any grid, (1, C, h, w), interpolated bicubically where it is not the learnt one."""
-        if grid == self.position.shape[-2:]:
-            return self.position
-        return F.interpolate(self.position, size=grid, mode="bicubic", align_corners=False)
+        return resize_position(self.position, grid)
+
+
+def resize_position(position: Tensor, grid: Grid) -> Tensor:
+    """A position embedding (1, C, ·, ·) on another grid, bicubically: (1, C, h, w), the same tensor on its own grid."""
+    if grid == position.shape[-2:]:
+        return position
+    return F.interpolate(position, size=grid, mode="bicubic", align_corners=False)
 
 
 def encoder_from(model: ViTModel | Dinov2Model, *, grid: Grid, stochastic_depth: float) -> Encoder:

@@ -48,8 +48,9 @@ def create_model(
         preset_or_config: name of a preset, see :data:`PRESETS`, or a config.
         tasks: tasks to predict, by name or as records; those of the config if left out.
         pretrained: local folder or hub name of a ViT or DINOv2, for example ``google/vit-base-patch16-224`` or
-            ``facebook/dinov2-small``: the encoder takes its form, its weights and its normalisation. Nothing is
-            fetched unless this is given.
+            ``facebook/dinov2-small``: the encoder takes its form, its weights and its normalisation, and
+            ``image_size``, unless it is given, is cut to multiples of its patch size. Nothing is fetched unless this
+            is given.
         **overrides: fields of the config to change.
 
     Returns:
@@ -74,7 +75,10 @@ def create_model(
     if tasks is not None:
         overrides["tasks"] = get_tasks(tasks)
     if pretrained is not None:
-        overrides = read_settings(pretrained) | overrides
+        theirs = read_settings(pretrained)
+        patch = theirs["patch_size"]
+        size = tuple(max(patch, side // patch * patch) for side in config.image_size)
+        overrides = {"image_size": size, **theirs, **overrides}
     config = dataclasses.replace(config, **overrides)
     return PAMM(
         config,

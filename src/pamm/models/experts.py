@@ -61,17 +61,21 @@ class Router(nn.Module):
         return self._pairwise(self.score, both)
 
     def place_weights(self, grid: Grid) -> Tensor:
-        """Weights of the positions of any grid, (T, P, L); their sum stays about the same."""
-        weight: Tensor = self.place_weight
-        if grid != weight.shape[-2:]:
-            shrink = weight[0, 0].numel() / (grid[0] * grid[1])
-            weight = F.interpolate(weight, size=grid, mode="bilinear", align_corners=False) * shrink
-        return weight.flatten(2)
+        """Weights of the positions of any grid, (T, P, L)."""
+        return resize_places(self.place_weight, grid).flatten(2)
 
     def _pairwise(self, layer: nn.Module, x: Tensor) -> Tensor:
         """Apply a layer with weights for each pair of task and parameter, (T, b, P, ·) → (T, b, P, ·)."""
         out: Tensor = layer(x.transpose(1, 2).flatten(0, 1))
         return torch.unflatten(out, 0, (self.tasks, self.kinds)).transpose(1, 2)
+
+
+def resize_places(weight: Tensor, grid: Grid) -> Tensor:
+    """Weights of positions (T, P, ·, ·) on another grid, bilinearly: (T, P, h, w); their sum stays about the same."""
+    if grid == weight.shape[-2:]:
+        return weight
+    shrink = weight[0, 0].numel() / (grid[0] * grid[1])
+    return F.interpolate(weight, size=grid, mode="bilinear", align_corners=False) * shrink
 
 
 def keep_largest(gates: Tensor, kept: int) -> Tensor:
