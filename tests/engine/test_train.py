@@ -11,6 +11,7 @@ import pamm
 from pamm.engine.config import AugmentConfig, DataConfig, ModelChoice, OptimConfig, RunConfig
 from pamm.engine.evaluate import evaluate
 from pamm.engine.fit import fit
+from pamm.engine.module import PAMMModule
 from pamm.engine.train import choose_tasks, train
 from pamm.losses import multi_task_loss
 from pamm.models import create_model
@@ -70,6 +71,19 @@ def test_a_resumed_run_ends_with_the_same_weights(tmp_path, monkeypatch):
     assert set(whole) == set(parts)
     for name, tensor in whole.items():
         assert torch.equal(tensor, parts[name]), name
+
+
+def test_the_last_checkpoint_is_of_the_last_step_even_if_another_is_better(tmp_path, monkeypatch):
+    def ever_worse(self, batch, batch_idx):
+        self.log("val/loss", float(self.global_step))
+
+    monkeypatch.setattr(PAMMModule, "validation_step", ever_worse)
+    run(tmp_path / "run", steps=6)
+    steps = {
+        name: torch.load(tmp_path / f"run/checkpoints/{name}.ckpt", weights_only=True)["global_step"]
+        for name in ("best", "last")
+    }
+    assert steps == {"best": 2, "last": 6}
 
 
 def test_a_task_from_outside_is_learnt(tmp_path):

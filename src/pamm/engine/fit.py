@@ -117,14 +117,10 @@ def build_trainer(folder: Path, data: PAMMDataModule, *, optim: OptimConfig, run
     Raises:
         ValueError: if this machine has no such device or arithmetic.
     """
-    checkpoints = ModelCheckpoint(
-        folder / "checkpoints",
-        filename="best",
-        monitor="val/loss",
-        save_last=True,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
+    # One for each: Lightning's own save_last is only renewed when the best one is.
+    keep: dict[str, Any] = {"save_on_train_epoch_end": True, "enable_version_counter": False}
+    best = ModelCheckpoint(folder / "checkpoints", filename="best", monitor="val/loss", **keep)
+    last = ModelCheckpoint(folder / "checkpoints", filename="last", **keep)
     try:
         return L.Trainer(
             default_root_dir=folder,
@@ -144,12 +140,15 @@ def build_trainer(folder: Path, data: PAMMDataModule, *, optim: OptimConfig, run
                 RichProgressBar(leave=False),
                 KeepWeights(folder),
                 DrawSamples(data.val_set, folder / "pictures", count=run.pictures),
-                checkpoints,
+                best,
+                last,
             ],
             plugins=[AtomicCheckpoints()],
         )
     except MisconfigurationException as error:
         raise ValueError(f"run.accelerator {run.accelerator!r}, run.precision {run.precision!r}: {error}") from error
+    except ModuleNotFoundError as error:
+        raise ValueError(f"run.accelerator {run.accelerator!r} needs software that is not here: {error}") from error
 
 
 @contextmanager
