@@ -10,7 +10,8 @@ from safetensors.torch import load_file
 
 import pamm.losses
 from pamm.losses import LOSSES, load_balancing_loss, multi_task_loss
-from pamm.tasks import IGNORE, TASKS, Task, get_tasks
+from pamm.tasks import IGNORE, TASKS, get_tasks
+from toys import ALBEDO
 
 
 def of(name, **changes):
@@ -146,7 +147,7 @@ def test_zero_vector_has_finite_gradient():
 
 def test_a_task_from_outside_brings_its_loss(monkeypatch):
     monkeypatch.setitem(LOSSES, "squared", lambda output, label, task: (output - label).square().mean())
-    albedo = Task(name="albedo", channels=3, kind="regression", loss="squared", score="rmse", loss_weight=2.0)
+    albedo = replace(ALBEDO, loss="squared", loss_weight=2.0)
     output, label = torch.ones(1, 3, 2, 2), torch.zeros(1, 3, 2, 2)
     total, losses = multi_task_loss({"albedo": output}, {"albedo": label}, [albedo])
     assert (total.item(), losses["albedo"].item()) == (2, 1)

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from pamm.models import PRESETS, PAMMConfig, create_model
-from pamm.tasks import TASKS, Task
+from pamm.tasks import TASKS
+from toys import ALBEDO
 
 
 def test_survives_json(small):
@@ -14,9 +15,8 @@ def test_survives_json(small):
 
 
 def test_tasks_come_as_names_records_or_tasks():
-    albedo = Task(name="albedo", channels=3, kind="regression", loss="l1", score="rmse")
-    config = PAMMConfig(tasks=("depth", albedo.to_dict(), TASKS["edge"]))
-    assert config.tasks == (TASKS["depth"], albedo, TASKS["edge"])
+    config = PAMMConfig(tasks=("depth", ALBEDO.to_dict(), TASKS["edge"]))
+    assert config.tasks == (TASKS["depth"], ALBEDO, TASKS["edge"])
 
 
 def test_unknown_key_names_the_nearest():
@@ -31,6 +31,8 @@ def test_unknown_key_names_the_nearest():
         ({"scan_kind": "spiral"}, "spiral.*known.*gilbert"),
         ({"local_mixing": "depth"}, "depthwise"),
         ({"delta_init": "one"}, "mamba"),
+        ({"gate_activation": "relu"}, "gelu"),
+        ({"gate_noise": "softmax"}, "softplus"),
         ({"scan_directions": 3}, "scan_directions is 3"),
         ({"encoder_heads": 5}, "encoder_width is 12.*encoder_heads = 5"),
         ({"encoder_depth": 6}, "encoder_depth is 6.*4"),

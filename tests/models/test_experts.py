@@ -5,11 +5,18 @@ from pamm.models.experts import ParameterExperts, Router, keep_largest
 from pamm.models.experts_naive import parameter_experts_naive
 
 GRID = (3, 4)
+GATES = [
+    {"activation": "gelu"},
+    {"renormalise": True},
+    {"noise": "softplus"},
+    {"noise": "none"},
+    {"activation": "gelu", "renormalise": True, "noise": "softplus"},
+]
 
 
-def make(*, kinds: int = 2, kernel: int = 1, kept: int = 3) -> ParameterExperts:
+def make(*, kinds: int = 2, kernel: int = 1, kept: int = 3, **gates) -> ParameterExperts:
     layer = ParameterExperts(
-        tasks=2, kinds=kinds, width=8, states=3, count=5, rank=2, kept=kept, kernel=kernel, grid=GRID
+        tasks=2, kinds=kinds, width=8, states=3, count=5, rank=2, kept=kept, kernel=kernel, grid=GRID, **gates
     )
     for parameter in layer.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
@@ -24,9 +31,20 @@ def make(*, kinds: int = 2, kernel: int = 1, kept: int = 3) -> ParameterExperts:
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("grid", [GRID, (5, 3)])
 def test_fused_equals_one_by_one(kernel, kinds, training, grid):
-    layer = make(kinds=kinds, kernel=kernel).train(training)
+    check_against_naive(make(kinds=kinds, kernel=kernel).train(training), grid)
+
+
+@pytest.mark.parametrize("gates", GATES, ids=str)
+@pytest.mark.parametrize("training", [True, False])
+def test_switches_of_the_gates_equal_one_by_one(gates, training):
+    check_against_naive(make(**gates).train(training), GRID)
+
+
+def check_against_naive(layer: ParameterExperts, grid: tuple[int, int]) -> None:
+    """Values and every gradient."""
+    kinds = layer.kinds
     x = torch.randn(2, 4, grid[0] * grid[1], 8, dtype=torch.double, requires_grad=True)
-    noise = torch.randn(2, 4, kinds, 5, dtype=torch.double) if training else None
+    noise = torch.randn(2, 4, kinds, 5, dtype=torch.double) if layer.training else None
     weight = torch.randn(2, 4, grid[0] * grid[1], kinds, 3, dtype=torch.double)
 
     naive = parameter_experts_naive(layer, x, grid, noise=noise)
@@ -44,6 +62,7 @@ def test_largest_gates_keep_their_value():
     gates = torch.tensor([[0.1, 0.4, 0.2, 0.3]])
     assert torch.equal(keep_largest(gates, 2), torch.tensor([[0.0, 0.4, 0.0, 0.3]]))
     assert torch.equal(keep_largest(gates, 4), gates)
+    torch.testing.assert_close(keep_largest(gates, 2, renormalise=True), torch.tensor([[0.0, 4 / 7, 0.0, 3 / 7]]))
 
 
 def test_noise_in_training_only():
@@ -52,6 +71,22 @@ def test_noise_in_training_only():
     assert not torch.equal(layer(x, GRID)[1], layer(x, GRID)[1])
     layer.eval()
     assert torch.equal(layer(x, GRID)[1], layer(x, GRID)[1])
+    quiet = make(noise="none")
+    assert torch.equal(quiet(x, GRID)[1], quiet(x, GRID)[1])
+
+
+def test_switches_of_the_gates_act():
+    x = torch.randn(2, 2, 12, 8, dtype=torch.double)
+    noise = torch.randn(2, 2, 2, 5, dtype=torch.double)
+    layer = make()
+    plain = layer(x, GRID, noise=noise)[1]
+    for switch, value in (("activation", "gelu"), ("renormalise", True), ("noise", "softplus")):
+        before = getattr(layer, switch)
+        setattr(layer, switch, value)
+        assert not torch.allclose(layer(x, GRID, noise=noise)[1], plain)
+        setattr(layer, switch, before)
+    layer.renormalise = True
+    torch.testing.assert_close(layer(x, GRID, noise=noise)[1].sum(-1), torch.ones(2, 2, 2, dtype=torch.double))
 
 
 def test_gates_are_those_kept():
@@ -72,13 +107,16 @@ def test_general_map_does_not_reach_the_input():
     assert layer.general.weight.grad.abs().sum() > 0
 
 
-def test_router_reads_any_grid_alike():
-    """Twice the rows and columns of a smooth map change the weighted sums little."""
+@pytest.mark.parametrize("grid", [(8, 8), (16, 16), (8, 4), (5, 7)])
+def test_router_reads_any_grid_alike(grid):
+    """Weighted sums of one smooth picture, seen with other rows and columns, stay about the same."""
     router = Router(tasks=1, kinds=1, width=4, scores=3, grid=(4, 4))
-    weight = torch.linspace(0, 1, 4)
-    router.place_weight.data = (weight[:, None] * weight)[None, None]
-    ramp = torch.linspace(-1, 1, 17)
-    sums = [
-        (router.place_weights((side, side)) * (ramp[:side] * 0 + 1).repeat(side)).sum().item() for side in (4, 8, 16)
-    ]
-    assert sums == pytest.approx([sums[0]] * 3, rel=0.05)
+    ramp = torch.linspace(0.5, 1, 4)
+    router.place_weight.data = (ramp[:, None] * ramp**2)[None, None]
+
+    def reading(rows: int, columns: int) -> float:
+        y, x = ((torch.arange(side) + 0.5) / side for side in (rows, columns))
+        picture = (1 + 3 * y)[:, None] * (2 - x)
+        return (router.place_weights((rows, columns)) * picture.flatten()).sum().item()
+
+    assert reading(*grid) == pytest.approx(reading(4, 4), rel=0.03)

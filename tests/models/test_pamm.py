@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from pamm.models import PRESETS, PAMMConfig, create_model
-from pamm.tasks import Task, get_tasks
+from pamm.tasks import get_tasks
+from toys import ALBEDO
 
 
 def image(*, batch: int = 2, height: int = 24, width: int = 32) -> torch.Tensor:
@@ -42,6 +43,10 @@ SWITCHES = [
     {"expert_kernel": 3},
     {"expert_count": 2, "experts_kept": 2, "expert_rank": 1},
     {"experts_kept": 1},
+    {"gate_activation": "gelu"},
+    {"gate_renormalise": True},
+    {"gate_noise": "softplus"},
+    {"gate_noise": "none"},
     {"prior_b": False},
     {"prior_c": False},
     {"prior_b": False, "prior_c": False, "experts_c": False},
@@ -133,8 +138,7 @@ def test_batch_and_single_agree(small):
 
 
 def test_seventh_task(small):
-    albedo = Task(name="albedo", channels=3, kind="regression", loss="l1", score="rmse")
-    model = create_model(small(), tasks=["depth", albedo])
+    model = create_model(small(), tasks=["depth", ALBEDO])
     assert model(image())["albedo"].shape == (2, 3, 24, 32)
 
 

@@ -17,6 +17,8 @@ STAGES = 4
 EncoderKind = Literal["vit", "dinov2"]
 LocalMixing = Literal["depthwise", "none"]
 DeltaInit = Literal["mamba", "zero"]
+GateActivation = Literal["none", "gelu"]
+GateNoise = Literal["released", "softplus", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +91,15 @@ class PAMMConfig:
     expert_rank: int = 4
     """Rank r of the experts and of each task's own map."""
     experts_kept: int = 9
-    """Number k of experts whose gates are kept; the others' are set to 0, without renormalising, as released."""
+    """Number k of experts whose gates are kept; the others' are set to 0. The released code always keeps 9."""
+    gate_activation: GateActivation = "none"
+    """What the experts' scores pass before the softmax. The paper has ``softmax(Act(Linear(f)))``, the code none."""
+    gate_renormalise: bool = False
+    """Whether the kept gates are scaled to a sum of 1. The paper's formula has softmax and top-k alone, and the
+    released code leaves them as they are; other mixtures of experts often scale."""
+    gate_noise: GateNoise = "released"
+    """Noise of the scores in training. The paper's formula has none; the released code scales it by a learnt number of
+    any sign, noisy top-k gating (arXiv 1701.06538) by its softplus. With ``none`` routers lack those numbers."""
     expert_kernel: int = 1
     """Kernel of the experts' and the general map. The paper's maps are linear; the released code convolves 9x9."""
     prior_b: bool = True
@@ -108,6 +118,8 @@ class PAMMConfig:
             ("local_mixing", LocalMixing),
             ("scan_kind", ScanKind),
             ("delta_init", DeltaInit),
+            ("gate_activation", GateActivation),
+            ("gate_noise", GateNoise),
         ):
             value = getattr(self, name)
             if value not in get_args(kinds):

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pamm.models.config import GateActivation, GateNoise
 from pamm.models.layers import Grid, TaskBatchNorm, TaskLayerNorm, TaskLinear, TaskTokenConv, TokenConv
 
 
@@ -78,17 +79,19 @@ def resize_places(weight: Tensor, grid: Grid) -> Tensor:
     return F.interpolate(weight, size=grid, mode="bilinear", align_corners=False) * shrink
 
 
-def keep_largest(gates: Tensor, kept: int) -> Tensor:
-    """Set all but the largest gates to 0, without renormalising the rest.
+def keep_largest(gates: Tensor, kept: int, *, renormalise: bool = False) -> Tensor:
+    """Set all but the largest gates to 0.
 
     Args:
-        gates: (..., M).
+        gates: (..., M), positive, with a sum of 1.
         kept: number of gates to keep.
+        renormalise: whether those kept are scaled to a sum of 1.
     """
     if kept >= gates.shape[-1]:
         return gates
     places = gates.topk(kept, dim=-1).indices
-    return gates * torch.zeros_like(gates).scatter(-1, places, 1.0)
+    gates = gates * torch.zeros_like(gates).scatter(-1, places, 1.0)
+    return gates / gates.sum(-1, keepdim=True) if renormalise else gates
 
 
 def batched_map(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -105,8 +108,8 @@ class ParameterExperts(nn.Module):
     are one map to M·r channels and one map back: no tensor has positions, experts and states at once. Where the
     kernel is 1 both maps are first multiplied to a single one per task and image, E → N.
 
-    Gates are as in the released code: ``softmax(Linear(f) + noise)`` with a noise scale of any sign, where the paper
-    has an activation after the linear map; the k kept ones are not renormalised.
+    Gates are by default as in the released code: ``softmax(Linear(f) + noise)`` with a noise scale of any sign, where
+    the paper has an activation after the linear map; the k kept ones are not renormalised.
     """
 
     def __init__(
@@ -121,6 +124,9 @@ class ParameterExperts(nn.Module):
         kept: int,
         kernel: int,
         grid: Grid,
+        activation: GateActivation = "none",
+        renormalise: bool = False,
+        noise: GateNoise = "released",
     ) -> None:
         """Build the layer.
 
@@ -134,11 +140,16 @@ class ParameterExperts(nn.Module):
             kept: number k of gates kept.
             kernel: side of the kernel of ``U`` and of the general map.
             grid: rows and columns the router is made for.
+            activation: what the scores pass before the softmax.
+            renormalise: whether the kept gates are scaled to a sum of 1.
+            noise: scale of the noise in training: the router's, its softplus, or none.
         """
         super().__init__()
+        self.activation, self.renormalise, self.noise = activation, renormalise, noise
+        scores = (1 if noise == "none" else 2) * count + 1
         self.count, self.rank, self.kept, self.kinds, self.states = count, rank, kept, kinds, states
         self.kernel = kernel
-        self.router = Router(tasks=tasks, kinds=kinds, width=width, scores=2 * count + 1, grid=grid)
+        self.router = Router(tasks=tasks, kinds=kinds, width=width, scores=scores, grid=grid)
         self.down = TokenConv(inputs=width, outputs=kinds * count * rank, kernel=kernel)
         bound = 1 / math.sqrt(rank)
         self.up_weight = nn.Parameter(torch.empty(kinds, count, rank, states).uniform_(-bound, bound))
@@ -168,10 +179,13 @@ class ParameterExperts(nn.Module):
     def gates(self, x: Tensor, grid: Grid, *, noise: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Gates of the experts, (T, b, P, M), 0 for those not kept, and mixing weights of the own maps, (T, b, P)."""
         scores: Tensor = self.router(x, grid)
-        logits, scale, mix = torch.split(scores, [self.count, self.count, 1], dim=-1)
-        if self.training:
+        logits, scale, mix = torch.split(scores, [self.count, scores.shape[-1] - self.count - 1, 1], dim=-1)
+        if self.activation == "gelu":
+            logits = F.gelu(logits)
+        if self.training and self.noise != "none":
+            scale = F.softplus(scale) if self.noise == "softplus" else scale
             logits = logits + (torch.randn_like(logits) if noise is None else noise) * scale
-        return keep_largest(logits.softmax(-1), self.kept), mix.squeeze(-1)
+        return keep_largest(logits.softmax(-1), self.kept, renormalise=self.renormalise), mix.squeeze(-1)
 
     def _experts(self, x: Tensor, gates: Tensor, grid: Grid) -> Tensor:
         """Gated sum of the shared experts, (T, b, L, E) and gates (T, b, P, M) → (T, b, L, P·N)."""

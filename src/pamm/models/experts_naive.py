@@ -41,10 +41,15 @@ def _parameter(layer: ParameterExperts, x: Tensor, task: int, kind: int, noise: 
     pair = task * layer.kinds + kind
     scores = _scores(layer.router, x, task, kind)
     logits, scale, mix = scores[:, :count], scores[:, count:-1], scores[:, -1]
-    if noise is not None:
+    logits = {"none": logits, "gelu": F.gelu(logits)}[layer.activation]
+    if noise is not None and layer.noise == "released":
         logits = logits + noise * scale
+    if noise is not None and layer.noise == "softplus":
+        logits = logits + noise * torch.log1p(scale.exp())
     gates = logits.softmax(1)
     places = gates.argsort(dim=1, descending=True)
+    if layer.renormalise:
+        gates = gates / gates.gather(1, places[:, : layer.kept]).sum(1, keepdim=True)
     mixture = torch.zeros(())
     for expert in range(count):
         start = (kind * count + expert) * rank

@@ -73,6 +73,9 @@ class ScanParameters(nn.Module):
                 kept=config.experts_kept,
                 kernel=config.expert_kernel,
                 grid=config.grid,
+                activation=config.gate_activation,
+                renormalise=config.gate_renormalise,
+                noise=config.gate_noise,
             )
         self.linear = nn.ModuleDict(
             {
