@@ -23,7 +23,8 @@ def validations(folder: Path) -> list[dict[str, float]]:
         with path.open() as file:
             for row in csv.DictReader(file):
                 if row.get("val/loss"):
-                    step = int(row["step"]) + 1
+                    # counted from 0 in a first start, from 1 in a resumed one; validations come at round numbers
+                    step = int(row["step"]) + (int(row["step"]) % 10 == 9)
                     rows[step] = {
                         key[4:]: float(value) for key, value in row.items() if key.startswith("val/") and value
                     }
