@@ -12,10 +12,10 @@ An example, with all the images of a folder and labels for some of them::
         path: classes/{id}.png
         classes: {worktop: 3, cupboard: [7, 8]}
         ignore: [0, 255]
-      depth: {path: depth_mm/{id}.png, scale: 0.001, ignore: [0]}
+      depth: {path: "depth_mm/{id}.png", scale: 0.001, ignore: [0]}
       normals: {derive: normals_from_depth, source: depth, focal: [525, 525], centre: [319.5, 239.5]}
-      edge: {derive: boundaries_from_labels, path: instances/{id}.png}
-      saliency: {path: salient/{id}.png}
+      edge: {derive: boundaries_from_labels, path: "instances/{id}.png"}
+      saliency: {path: "salient/{id}.png"}
 
 Every pattern holds ``{id}``, which stands for the name that an image and its maps share, and may hold ``*``. A label is
 missing for the images whose file is missing. The fields of :class:`Manifest`, :class:`Split` and :class:`LabelMaps`
