@@ -124,7 +124,7 @@ def test_train_resume_and_refuse(weights, tmp_path, capsys):
         (["--optim.lr", "0"], "lr must be greater than 0"),
         (["--model.preset", "pamm_tinny"], "no preset 'pamm_tinny': did you mean 'pamm_tiny'"),
         (["--model.overrides.d_modle", "8"], "no model setting 'd_modle': did you mean 'd_model'"),
-        (["--model.overrides.d_model", "wide"], "d_model is 'wide'"),
+        (["--model.overrides.d_model", "wide"], "d_model: got 'wide', wanted a whole number"),
         (["--tasks", "[deph]"], "no task with labels in the data 'deph': did you mean 'depth'"),
         (["--data", "folder"], "needs a manifest"),
         (["--config", "missing.yaml"], "missing.yaml"),

@@ -97,6 +97,25 @@ def l1(output: Tensor, label: Tensor, task: Task) -> Tensor:
     return _mean(_difference(output.float(), label, valid).mean(dim=1, keepdim=True), valid)
 
 
+def l2(output: Tensor, label: Tensor, task: Task) -> Tensor:
+    """Squared error, mean over the valid pixels and over the channels.
+
+    Where two surfaces are equally likely, as at an outline, the mean of both has the smallest squared error and either
+    of the two the smallest absolute one: for a score that is a root mean square error this loss fits, though the
+    paper's is :func:`l1`.
+
+    Args:
+        output: (b, channels, H, W), in the label's unit.
+        label: (b, channels, H, W).
+        task: says which labels to ignore.
+
+    Returns:
+        Scalar in the square of the label's unit.
+    """
+    valid = task.valid(label)
+    return _mean(_difference(output.float(), label, valid).square().mean(dim=1, keepdim=True), valid)
+
+
 def unit_l1(output: Tensor, label: Tensor, task: Task) -> Tensor:
     """Absolute error of the output scaled to unit length: summed over the channels, mean over the valid pixels.
 
@@ -118,6 +137,7 @@ LOSSES: dict[str, LossFn] = {
     "balanced_cross_entropy": balanced_cross_entropy,
     "balanced_bce": balanced_bce,
     "l1": l1,
+    "l2": l2,
     "unit_l1": unit_l1,
 }
 """The losses a task may name; add to it for a task of one's own."""

@@ -77,11 +77,10 @@ def test_page_is_whole_and_needs_nothing_else(text):
 def test_page_shows_every_task_with_words_for_every_picture(text):
     texts = [image["alt"] for image in Page(text).all("img")]
     for task in ALL:
-        name = task.name.replace("_", " ").capitalize()
-        assert f"{name} of scene 1, truth" in texts
-        assert f"{name} of scene 1, prediction" in texts
-        assert f"{name} of a <photo> & more, prediction" in texts
-        assert f"<th scope='row'>{name}</th>" in text
+        assert f"{task.title} of scene 1, truth" in texts
+        assert f"{task.title} of scene 1, prediction" in texts
+        assert f"{task.title} of a <photo> & more, prediction" in texts
+        assert f"<th scope='row'>{task.title}</th>" in text
     assert len(texts) == 1 + 2 * len(ALL) + 1 + len(ALL)
 
 

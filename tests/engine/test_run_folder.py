@@ -15,7 +15,7 @@ from pamm.data.files import WriteError
 from pamm.engine.callbacks import KeepWeights
 from pamm.engine.config import OptimConfig, RunConfig
 from pamm.engine.fit import fit
-from pamm.engine.run_folder import AtomicCheckpoints, prepare
+from pamm.engine.run_folder import AtomicCheckpoints, find_checkpoint, keep_record
 from pamm.models import create_model
 from pamm.tasks import TASKS
 from toys import MICRO, Rectangles
@@ -121,7 +121,10 @@ def test_ctrl_c_is_an_interruption(config, monkeypatch, capsys):
 
 
 def test_settings_of_a_python_run(tmp_path):
-    assert prepare(tmp_path / "run", {"a": {"b": (1, 2)}}, resume=False) is None
+    record = {"a": {"b": (1, 2)}}
+    assert find_checkpoint(tmp_path / "run", record, resume=False) is None
+    assert not (tmp_path / "run").exists()
+    keep_record(tmp_path / "run", record)
     assert yaml.safe_load((tmp_path / "run/config.yaml").read_text()) == {"a": {"b": [1, 2]}}
 
 
@@ -131,5 +134,6 @@ def test_two_processes_train_one_network(config, tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.count("Best weights:") == 1
+    assert "Warning" not in done.stderr
     weights = load_file(tmp_path / "run/last/model.safetensors")
     assert all(tensor.isfinite().all() for tensor in weights.values() if tensor.is_floating_point())

@@ -126,7 +126,11 @@ def test_contradictions_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"multiple of run\.validate_every"):
         run(tmp_path / "none", steps=3)
     with pytest.raises(ValueError, match="no task with labels in the data 'albedo'"):
-        choose_tasks(tuple(TASKS.values()), ["albedo"], {})
+        choose_tasks(tuple(TASKS.values()), ["albedo"], {}, {})
+    with pytest.raises(ValueError, match="no task to give a loss 'dept': did you mean 'depth'"):
+        choose_tasks(tuple(TASKS.values()), None, {"dept": "l2"}, {})
+    with pytest.raises(ValueError, match="no loss 'l3': known: cross_entropy"):
+        choose_tasks(tuple(TASKS.values()), None, {"depth": "l3"}, {})
     with pytest.raises(ValueError, match="needs a manifest"):
         train(data=DataConfig(name="folder"))
     with pytest.raises(ValueError, match="belong to data 'folder'"):
@@ -136,9 +140,10 @@ def test_contradictions_are_refused(tmp_path):
     assert not (tmp_path / "none").exists()
 
 
-def test_loss_weights_and_subsets():
-    tasks = choose_tasks(tuple(TASKS.values()), ["depth", "edge"], {"edge": 7.0})
-    assert [(task.name, task.loss_weight) for task in tasks] == [("depth", 1.0), ("edge", 7.0)]
+def test_losses_their_weights_and_subsets():
+    tasks = choose_tasks(tuple(TASKS.values()), ["depth", "edge"], {"depth": "l2", "semseg": "l1"}, {"edge": 7.0})
+    chosen = [(task.name, task.loss, task.loss_weight) for task in tasks]
+    assert chosen == [("depth", "l2", 1.0), ("edge", TASKS["edge"].loss, 7.0)]
 
 
 def test_training_on_scenes_from_other_weights(tmp_path):

@@ -1,5 +1,6 @@
 """The training loop: Lightning around a network and two data sets."""
 
+import logging
 import pickle
 import warnings
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from pamm.engine.config import AugmentConfig, OptimConfig, RunConfig
 from pamm.engine.datamodule import PAMMDataModule
 from pamm.engine.evaluate import common_tasks
 from pamm.engine.module import PAMMModule
-from pamm.engine.run_folder import AtomicCheckpoints, prepare
+from pamm.engine.run_folder import AtomicCheckpoints, find_checkpoint, keep_record
 from pamm.models import PAMM
 
 
@@ -76,8 +77,10 @@ def fit(
     data.train_set.sample(0)
     data.val_set.sample(0)
     folder = Path(run.out)
-    trainer = build_trainer(folder, data, optim=optim, run=run)
-    checkpoint = prepare(folder, record or {}, resume=run.resume)
+    checkpoint = find_checkpoint(folder, record or {}, resume=run.resume)
+    with quiet():
+        trainer = build_trainer(folder, data, optim=optim, run=run)
+    keep_record(folder, record or {})
     if run.threads is not None:
         torch.set_num_threads(run.threads)
     module = PAMMModule(network, optim, scored=scored, seed=run.seed)
@@ -153,7 +156,10 @@ def build_trainer(folder: Path, data: PAMMDataModule, *, optim: OptimConfig, run
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Leave out warnings of Lightning that a user can do nothing about."""
+    """Leave out what Lightning says that a user can do nothing about, and its advertisements."""
+    said = logging.getLogger("lightning.pytorch.utilities.rank_zero")
+    level = said.level
+    said.setLevel(logging.WARNING)
     with warnings.catch_warnings():
         # It advises more reading processes than a small machine has cores.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
@@ -162,4 +168,9 @@ def quiet() -> Iterator[None]:
         # A resumed run finds its own checkpoints, and closes the round before the first new validation.
         warnings.filterwarnings("ignore", message="Checkpoint directory .* exists")
         warnings.filterwarnings("ignore", message=".*could not find the monitored key")
-        yield
+        # On a CPU, depthwise kernels get gradients in another layout than several processes exchange; they are copied.
+        warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
+        try:
+            yield
+        finally:
+            said.setLevel(level)

@@ -26,12 +26,12 @@ class AtomicCheckpoints(TorchCheckpointIO):
             torch.save(checkpoint, temporary)
 
 
-def prepare(folder: Path, record: dict[str, Any], *, resume: bool) -> Path | None:
-    """Make the folder of a run, or find the checkpoint to go on from.
+def find_checkpoint(folder: Path, record: dict[str, Any], *, resume: bool) -> Path | None:
+    """Find the checkpoint to go on from, and see that the folder is free for the run.
 
     Args:
         folder: where the run is kept.
-        record: the run's settings as plain values, kept as ``config.yaml``.
+        record: the run's settings as plain values.
         resume: whether to go on with the run that the folder holds.
 
     Returns:
@@ -47,9 +47,13 @@ def prepare(folder: Path, record: dict[str, Any], *, resume: bool) -> Path | Non
         _check_same(folder / "config.yaml", record)
     elif checkpoint.exists():
         raise ValueError(f"{folder} already holds a run: choose another run.out, or go on with run.resume")
+    return checkpoint if resume else None
+
+
+def keep_record(folder: Path, record: dict[str, Any]) -> None:
+    """Make the folder of a run and write its settings to ``config.yaml``."""
     with atomic_write(folder / "config.yaml") as path:
         path.write_text(yaml.safe_dump(_plain(record), sort_keys=False), encoding="utf-8")
-    return checkpoint if resume else None
 
 
 def _check_same(path: Path, record: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ import torch
 from pamm.engine.config import AugmentConfig, DataConfig, ModelChoice, OptimConfig, RunConfig
 from pamm.engine.datasets import open_dataset
 from pamm.engine.weights import load_weights
+from pamm.losses import LOSSES
 from pamm.models import PRESETS, create_model
 from pamm.models.transfer import transfer_weights
 from pamm.names import unknown_name
@@ -23,6 +24,7 @@ def train(
     optim: OptimConfig = OptimConfig(),
     run: RunConfig = RunConfig(),
     tasks: list[str] | None = None,
+    losses: dict[str, str] | None = None,
     loss_weights: dict[str, float] | None = None,
 ) -> Path:
     """Train a network and write its weights, checkpoints, logs and pictures to a folder.
@@ -35,6 +37,7 @@ def train(
         optim: how the weights are learnt.
         run: where the run is kept and how it is carried out.
         tasks: names of the tasks to learn; all that the training data labels if left out.
+        losses: names of losses, by task, that replace the usual ones: keys of `pamm.losses.LOSSES`.
         loss_weights: factors of the tasks' losses that replace the usual ones.
 
     Returns:
@@ -55,7 +58,7 @@ def train(
     sizes = {"image_size": data.canvas(PRESETS[model.preset].image_size)} | model.overrides
     canvas = data.canvas(sizes["image_size"])
     train_set, val_set = open_dataset(data, canvas=canvas), open_dataset(val, canvas=canvas)
-    chosen = choose_tasks(train_set.tasks, tasks, loss_weights or {})
+    chosen = choose_tasks(train_set.tasks, tasks, losses or {}, loss_weights or {})
     if augment.crop_task is not None and augment.crop_task not in (known := _known(train_set.tasks)):
         raise unknown_name("task to crop by", augment.crop_task, known)
     record = {
@@ -66,6 +69,7 @@ def train(
         "optim": asdict(optim),
         "run": asdict(run),
         "tasks": tasks,
+        "losses": losses,
         "loss_weights": loss_weights,
     }
     torch.manual_seed(run.seed)
@@ -86,28 +90,39 @@ def train(
 
 
 def choose_tasks(
-    available: tuple[Task, ...], names: list[str] | None, loss_weights: dict[str, float]
+    available: tuple[Task, ...], names: list[str] | None, losses: dict[str, str], loss_weights: dict[str, float]
 ) -> tuple[Task, ...]:
-    """Pick tasks of a data set by name and give them their loss weights.
+    """Pick tasks of a data set by name and give them their losses and loss weights.
 
     Args:
         available: the tasks that the data set labels.
         names: the tasks to pick; all if None.
-        loss_weights: factors by task; those of tasks that are not picked do nothing.
+        losses: names of losses by task; those of tasks that are not picked do nothing.
+        loss_weights: factors by task, likewise.
 
     Raises:
-        ValueError: if the data set has no such task, or a weight is for no known task.
+        ValueError: if the data set has no such task, a loss or a weight is for no known task, or there is no such loss.
     """
     labelled = {task.name: task for task in available}
     names = list(labelled) if names is None else names
     for name in names:
         if name not in labelled:
             raise unknown_name("task with labels in the data", name, labelled)
-    for name in loss_weights:
-        if name not in (known := _known(available)):
-            raise unknown_name("task to weigh", name, known)
-    chosen = (labelled[name] for name in names)
-    return tuple(replace(task, loss_weight=loss_weights.get(task.name, task.loss_weight)) for task in chosen)
+    for what, mentioned in (("task to give a loss", losses), ("task to weigh", loss_weights)):
+        for name in mentioned:
+            if name not in (known := _known(available)):
+                raise unknown_name(what, name, known)
+    for loss in losses.values():
+        if loss not in LOSSES:
+            raise unknown_name("loss", loss, LOSSES)
+    return tuple(
+        replace(
+            labelled[name],
+            loss=losses.get(name, labelled[name].loss),
+            loss_weight=loss_weights.get(name, labelled[name].loss_weight),
+        )
+        for name in names
+    )
 
 
 def _known(available: tuple[Task, ...]) -> list[str]:

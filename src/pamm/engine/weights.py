@@ -153,7 +153,7 @@ def _read_config(path: Path) -> PAMMConfig:
         raise ValueError(f"{path}: holds a {type(values).__name__}, must be an object of model settings")
     try:
         return PAMMConfig.from_dict(values)
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
 
