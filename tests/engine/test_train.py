@@ -1,11 +1,13 @@
 """Training runs on a micro network."""
 
 import csv
+from dataclasses import replace
 
 import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
+from transformers import Dinov2Config, Dinov2Model
 
 import pamm
 from pamm.engine.config import AugmentConfig, DataConfig, ModelChoice, OptimConfig, RunConfig
@@ -144,6 +146,22 @@ def test_losses_their_weights_and_subsets():
     tasks = choose_tasks(tuple(TASKS.values()), ["depth", "edge"], {"depth": "l2", "semseg": "l1"}, {"edge": 7.0})
     chosen = [(task.name, task.loss, task.loss_weight) for task in tasks]
     assert chosen == [("depth", "l2", 1.0), ("edge", TASKS["edge"].loss, 7.0)]
+
+
+def test_the_input_follows_the_patches_of_a_pretrained_encoder(tmp_path):
+    sizes = {"hidden_size": 12, "num_hidden_layers": 4, "num_attention_heads": 2, "mlp_ratio": 2}
+    Dinov2Model(Dinov2Config(patch_size=14, image_size=28, **sizes)).save_pretrained(tmp_path / "dinov2")
+    settings = {
+        "model": ModelChoice(encoder_weights=str(tmp_path / "dinov2"), overrides={"d_model": 8, "norm_groups": 2}),
+        "augment": PLAIN,
+        "optim": OptimConfig(steps=1, batch_size=1),
+        "tasks": ["depth"],
+    }
+    data, val = DataConfig(length=1), DataConfig(length=1, seed=1)
+    where = RunConfig(out=str(tmp_path / "run"), validate_every=1, workers=0)
+    assert pamm.load(train(data=data, val=val, run=where, **settings)).model.config.image_size == (126, 154)
+    with pytest.raises(ValueError, match=r"multiples of patch_size = 14"):
+        train(data=replace(data, height=40), val=val, run=replace(where, out=str(tmp_path / "none")), **settings)
 
 
 def test_training_on_scenes_from_other_weights(tmp_path):

@@ -75,6 +75,7 @@ def test_classifier_checkpoints_and_their_normalisation_are_read(small, tmp_path
     model.save_pretrained(tmp_path)
     (tmp_path / "preprocessor_config.json").write_text('{"image_mean": [0.5, 0.5, 0.5], "image_std": [0.4, 0.4, 0.4]}')
     network = create_model(small(), pretrained=str(tmp_path))
+    assert all(module.training for module in network.modules())
     assert network.config.mean == (0.5, 0.5, 0.5)
     assert network.config.std == (0.4, 0.4, 0.4)
     torch.testing.assert_close(network.encoder.norm.weight, model.vit.layernorm.weight)

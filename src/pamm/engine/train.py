@@ -9,7 +9,8 @@ from pamm.engine.config import AugmentConfig, DataConfig, ModelChoice, OptimConf
 from pamm.engine.datasets import open_dataset
 from pamm.engine.weights import load_weights
 from pamm.losses import LOSSES
-from pamm.models import PRESETS, create_model
+from pamm.models import create_model
+from pamm.models.build import resolve_config
 from pamm.models.transfer import transfer_weights
 from pamm.names import unknown_name
 from pamm.tasks import TASKS, Task
@@ -53,10 +54,8 @@ def train(
         raise ModuleNotFoundError(f"training needs {error.name}: pip install 'pamm[train]'") from error
     if data.name == val.name:
         val = replace(val, manifest=val.manifest or data.manifest, root=val.root or data.root)
-    if model.preset not in PRESETS:
-        raise unknown_name("preset", model.preset, PRESETS)
-    sizes = {"image_size": data.canvas(PRESETS[model.preset].image_size)} | model.overrides
-    canvas = data.canvas(sizes["image_size"])
+    usual = resolve_config(model.preset, pretrained=model.encoder_weights, **model.overrides)
+    canvas = data.canvas(usual.image_size)
     train_set, val_set = open_dataset(data, canvas=canvas), open_dataset(val, canvas=canvas)
     chosen = choose_tasks(train_set.tasks, tasks, losses or {}, loss_weights or {})
     if augment.crop_task is not None and augment.crop_task not in (known := _known(train_set.tasks)):
@@ -73,7 +72,8 @@ def train(
         "loss_weights": loss_weights,
     }
     torch.manual_seed(run.seed)
-    network = create_model(model.preset, tasks=chosen, pretrained=model.encoder_weights, **sizes)
+    overrides = {"image_size": canvas} | model.overrides
+    network = create_model(model.preset, tasks=chosen, pretrained=model.encoder_weights, **overrides)
     if model.init is not None:
         transfer_weights(load_weights(model.init), network)
     return fit(

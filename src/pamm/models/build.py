@@ -65,6 +65,24 @@ def create_model(
         >>> [task.name for task in model.config.tasks]
         ['depth', 'edge']
     """
+    config = resolve_config(preset_or_config, tasks=tasks, pretrained=pretrained, **overrides)
+    return PAMM(
+        config,
+        encoder=build_encoder(config) if pretrained is None else load_encoder(pretrained, config),
+        stages=[Stage(config) for _ in range(STAGES)],
+        fusion=Fusion(config),
+        heads=Heads(config),
+    ).train()  # transformers gives pretrained modules in evaluation mode
+
+
+def resolve_config(
+    preset_or_config: str | PAMMConfig,
+    *,
+    tasks: Iterable[str | Task | Mapping[str, Any]] | None = None,
+    pretrained: str | None = None,
+    **overrides: Any,
+) -> PAMMConfig:
+    """The config of the network that :func:`create_model` builds from the same arguments."""
     if isinstance(preset_or_config, PAMMConfig):
         config = preset_or_config
     elif preset_or_config in PRESETS:
@@ -79,11 +97,4 @@ def create_model(
         patch = theirs["patch_size"]
         size = tuple(max(patch, side // patch * patch) for side in config.image_size)
         overrides = {"image_size": size, **theirs, **overrides}
-    config = dataclasses.replace(config, **overrides)
-    return PAMM(
-        config,
-        encoder=build_encoder(config) if pretrained is None else load_encoder(pretrained, config),
-        stages=[Stage(config) for _ in range(STAGES)],
-        fusion=Fusion(config),
-        heads=Heads(config),
-    )
+    return dataclasses.replace(config, **overrides)
