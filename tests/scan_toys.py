@@ -3,6 +3,12 @@
 import torch
 from torch import Tensor
 
+from pamm.ops import SCAN_BACKENDS
+from pamm.ops.native import LIBRARY
+
+AVAILABLE = [name for name in SCAN_BACKENDS if name != "native" or LIBRARY.exists()]
+"""Names of the backends that can run here: the compiled one needs a compiler when the package is installed."""
+
 
 def make(b=2, T=1, L=8, E=5, N=3, K=2, *, D=True, bias=True, dtype=torch.float64) -> dict[str, Tensor]:
     """Random arguments; every tensor but the orders requires its gradient."""

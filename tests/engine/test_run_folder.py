@@ -130,7 +130,7 @@ def test_settings_of_a_python_run(tmp_path):
 
 def test_two_processes_train_one_network(config, tmp_path):
     command = [sys.executable, "-m", "pamm", "train", "--config", str(config), "--run.devices", "2"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PAMM_SCAN_BACKEND": "chunked"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.count("Best weights:") == 1

@@ -8,7 +8,7 @@ import torch
 
 from pamm.ops import SCAN_BACKENDS, checked_orders, scan_orders, selective_scan
 from pamm.ops.selective_scan import ENVIRONMENT
-from scan_toys import make
+from scan_toys import AVAILABLE, make
 
 
 class Counter:
@@ -39,7 +39,7 @@ def used(calls: dict[str, Counter]) -> list[str]:
 def test_the_first_backend_that_takes_the_call_serves(calls, monkeypatch):
     monkeypatch.delenv(ENVIRONMENT, raising=False)
     selective_scan(**make())
-    assert used(calls) == ["chunked"]
+    assert used(calls) == [AVAILABLE[0]]
 
 
 def test_a_backend_that_refuses_is_passed_over(calls, monkeypatch):
@@ -56,7 +56,7 @@ def test_a_backend_that_refuses_is_passed_over(calls, monkeypatch):
     assert used(calls) == ["reference"]
 
 
-@pytest.mark.parametrize("name", SCAN_BACKENDS)
+@pytest.mark.parametrize("name", AVAILABLE)
 def test_a_backend_is_forced_by_argument_or_environment(name, calls, monkeypatch):
     selective_scan(**make(), backend=name)
     assert used(calls) == [name]
@@ -70,12 +70,12 @@ def test_the_argument_beats_the_environment(calls, monkeypatch):
     monkeypatch.setenv(ENVIRONMENT, "nonsense")
     selective_scan(**make(), backend="chunked")
     assert used(calls) == ["chunked"]
-    with pytest.raises(ValueError, match=r"'nonsense' \(PAMM_SCAN_BACKEND\); choose one of chunked, reference"):
+    with pytest.raises(ValueError, match=r"'nonsense' \(PAMM_SCAN_BACKEND\); choose one of native, chunked, reference"):
         selective_scan(**make())
 
 
 def test_an_unknown_backend():
-    with pytest.raises(ValueError, match=r"unknown scan backend 'cuda' \(backend\); choose one of chunked, reference"):
+    with pytest.raises(ValueError, match=r"unknown scan backend 'cuda' \(backend\); choose one of native, chunked"):
         selective_scan(**make(), backend="cuda")
 
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from pamm.ops import SCAN_BACKENDS, chunk_groups, selective_scan
-from scan_toys import make
+from pamm.ops import chunk_groups, selective_scan
+from scan_toys import AVAILABLE, make
 
-FAST = [name for name in SCAN_BACKENDS if name != "reference"]
+FAST = [name for name in AVAILABLE if name != "reference"]
 
 
 def double(arguments: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -56,7 +56,7 @@ def by_hand(x, delta, A, B, C, D, delta_bias, orders) -> Tensor:
     return y
 
 
-@pytest.mark.parametrize("backend", SCAN_BACKENDS)
+@pytest.mark.parametrize("backend", AVAILABLE)
 def test_equals_the_formula(backend):
     arguments = {name: tensor.detach() for name, tensor in make(b=1, T=2, L=6, E=2, N=2, K=2).items()}
     torch.testing.assert_close(selective_scan(**arguments, backend=backend), by_hand(**arguments))
@@ -97,7 +97,7 @@ def test_groups_of_rows_and_channels_change_nothing(slab, sizes, monkeypatch):
     compare(make(L=21, K=4, N=3, dtype=torch.float32, **sizes), "chunked")
 
 
-@pytest.mark.parametrize("backend", SCAN_BACKENDS)
+@pytest.mark.parametrize("backend", AVAILABLE)
 def test_gradcheck(backend):
     arguments = make(b=1, T=2, L=18, E=2, N=2, K=2)
     orders, names = arguments.pop("orders"), list(arguments)
@@ -130,7 +130,7 @@ def test_extremes(backend):
     compare(arguments, backend)
 
 
-@pytest.mark.parametrize("backend", SCAN_BACKENDS)
+@pytest.mark.parametrize("backend", AVAILABLE)
 @pytest.mark.parametrize("where", ["x", "delta"])
 def test_nan_stays_in_its_channel(backend, where):
     arguments = make(b=2, T=2, L=20, E=4, dtype=torch.float32)
@@ -157,14 +157,14 @@ def test_inputs_that_are_not_contiguous(backend):
     compare(expanded, backend)
 
 
-@pytest.mark.parametrize("backend", SCAN_BACKENDS)
+@pytest.mark.parametrize("backend", AVAILABLE)
 @pytest.mark.parametrize(("dtype", "rounding"), [(torch.bfloat16, 2**-8), (torch.float16, 2**-11)])
 def test_half_precision_inputs(backend, dtype, rounding):
     """The state is float32, so nothing but the results is rounded."""
     compare(make(L=63, T=2, K=4, dtype=dtype), backend, output=rounding, gradient=rounding)
 
 
-@pytest.mark.parametrize("backend", SCAN_BACKENDS)
+@pytest.mark.parametrize("backend", AVAILABLE)
 def test_autocast_leaves_the_state_alone(backend):
     arguments = make(L=30, dtype=torch.float32)
     want = selective_scan(**arguments, backend=backend)

@@ -13,6 +13,7 @@ from torch.autograd import forward_ad
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from pamm.ops.chunked import scan_chunked
+from pamm.ops.native import native_refusal, scan_native
 from pamm.ops.reference import scan_reference
 
 ENVIRONMENT = "PAMM_SCAN_BACKEND"
@@ -60,7 +61,18 @@ def _chunked_refusal(call: ScanCall) -> str | None:
     return None
 
 
+def _native_refusal(call: ScanCall) -> str | None:
+    tensors = tuple(value for value in vars(call).values() if value is not None)
+    return _chunked_refusal(call) or native_refusal(*tensors)
+
+
 _BACKENDS = (
+    ScanBackend(
+        name="native",
+        summary="C, CPUs: the orders share their exponentials, no permuted copies, as many threads as torch has",
+        scan=scan_native,
+        refusal=_native_refusal,
+    ),
     ScanBackend(
         name="chunked",
         summary="plain PyTorch, any device: a loop over positions in chunks, all orders at once, bounded memory",

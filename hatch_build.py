@@ -1,0 +1,79 @@
+"""Builds the C scan into the package, if there is a compiler; without one the package installs all the same."""
+
+import os
+import platform
+import shlex
+import subprocess
+import sysconfig
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+SOURCES = Path("src/pamm/ops/csrc")
+LIBRARY = SOURCES / "libpamm_scan.so"
+FLAGS = ("-std=gnu11", "-O3", "-fPIC", "-ffp-contract=fast", "-fno-math-errno", "-fvisibility=hidden", "-Wno-psabi")
+AVX2 = ("-mavx2", "-mfma", "-mf16c")
+LEVELS = {
+    "base": (),
+    "avx2": AVX2,
+    "avx512": (*AVX2, "-mavx512f", "-mavx512dq", "-mavx512vl", "-mavx512bw"),
+}
+"""Instruction sets, each built from the same source; all but the first are for x86-64 alone."""
+
+
+class ScanBuildHook(BuildHookInterface[Any]):
+    """Compiles the library before the files of a wheel, or of an editable install, are gathered."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Build the library and mark the wheel as one for this platform, or warn and go on."""
+        if self.target_name != "wheel":
+            return
+        try:
+            build(Path(self.root))
+        except (OSError, subprocess.CalledProcessError) as error:
+            reason = getattr(error, "stderr", None) or str(error)
+            self.app.display_warning(
+                f"the fast scan was not built ({reason.strip().splitlines()[-1]}): pamm works without it, slower. "
+                "Install GCC 12 or newer, or Clang, and install pamm again; the variable CC names another compiler."
+            )
+            return
+        build_data["artifacts"].append(f"/{LIBRARY}")
+        build_data["pure_python"] = False
+        build_data["tag"] = f"py3-none-{sysconfig.get_platform().replace('-', '_').replace('.', '_')}"
+
+
+def build(root: Path, *, library: Path = LIBRARY, extra: tuple[str, ...] = ()) -> None:
+    """Compile and link the library.
+
+    Args:
+        root: the checkout.
+        library: where to put it, relative to the checkout.
+        extra: further flags of the compiler, for example ``-fsanitize=address``.
+
+    Raises:
+        OSError: if there is no compiler.
+        subprocess.CalledProcessError: if it fails; ``stderr`` says why.
+    """
+    compiler = [*shlex.split(os.environ.get("CC", "cc")), *extra]
+    levels = LEVELS if platform.machine() in ("x86_64", "AMD64") else {"base": ()}
+    target = root / library
+    with tempfile.TemporaryDirectory() as folder:
+        objects = [Path(folder) / "scan.o"]
+        commands = [[*compiler, *FLAGS, "-c", SOURCES / "scan.c", "-o", objects[0]]]
+        for level, flags in levels.items():
+            for suffix, wide in (("", ()), ("_wide", ("-DPAMM_WIDE",))):
+                objects.append(Path(folder) / f"{level}{suffix}.o")
+                name = f"-DPAMM_KERNEL=pamm_{level}{suffix}"
+                commands.append(
+                    [*compiler, *FLAGS, *flags, *wide, name, "-c", SOURCES / "scan_kernel.c", "-o", objects[-1]]
+                )
+        linked = target.with_name(f"{target.name}.{os.getpid()}")
+        commands.append([*compiler, "-shared", *objects, "-o", linked, "-lpthread", "-lm"])
+        try:
+            for command in commands:
+                subprocess.run(command, cwd=root, check=True, capture_output=True, text=True)
+            linked.replace(target)
+        finally:
+            linked.unlink(missing_ok=True)

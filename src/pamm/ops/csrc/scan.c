@@ -1,0 +1,118 @@
+/* Which build of the kernel runs, and on which threads. */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#include "scan_kernel.h"
+
+/* Numbers too small for the normal format are slow: they count as zero while a thread works here. */
+#if defined(__x86_64__)
+static unsigned flush_denormals(void) {
+    const unsigned before = _mm_getcsr();
+    _mm_setcsr(before | 0x8040);
+    return before;
+}
+static void restore_denormals(unsigned before) { _mm_setcsr(before); }
+#elif defined(__aarch64__)
+static uint64_t flush_denormals(void) {
+    uint64_t before;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(before));
+    __asm__ volatile("msr fpcr, %0" : : "r"(before | (1u << 24)));
+    return before;
+}
+static void restore_denormals(uint64_t before) { __asm__ volatile("msr fpcr, %0" : : "r"(before)); }
+#else
+static int flush_denormals(void) { return 0; }
+static void restore_denormals(int before) { (void)before; }
+#endif
+
+extern const pamm_kernel pamm_base, pamm_base_wide;
+#if defined(__x86_64__)
+extern const pamm_kernel pamm_avx2, pamm_avx2_wide, pamm_avx512, pamm_avx512_wide;
+static int has_avx2(void) {
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+}
+static int has_avx512(void) {
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
+}
+#endif
+static int always(void) { return 1; }
+
+static const struct {
+    const char *name;
+    int (*runs_here)(void);
+    const pamm_kernel *kernel[2]; /* by precision */
+} LEVELS[] = {
+#if defined(__x86_64__)
+    {"avx512", has_avx512, {&pamm_avx512, &pamm_avx512_wide}},
+    {"avx2", has_avx2, {&pamm_avx2, &pamm_avx2_wide}},
+#endif
+    {"base", always, {&pamm_base, &pamm_base_wide}},
+};
+enum { COUNT = sizeof LEVELS / sizeof *LEVELS };
+
+static int level_at(int index) {
+    for (int level = 0; level < COUNT; level++)
+        if (LEVELS[level].runs_here() && index-- == 0) return level;
+    return -1;
+}
+
+int pamm_scan_levels(void) {
+    int count = 0;
+    while (level_at(count) >= 0) count++;
+    return count;
+}
+
+const char *pamm_scan_level(int index) { return level_at(index) < 0 ? NULL : LEVELS[level_at(index)].name; }
+
+typedef struct {
+    const pamm_scan *call;
+    const pamm_kernel *kernel;
+    int backward;
+    int64_t items;
+    atomic_llong next;
+    atomic_int failed;
+} job;
+
+/* Take pieces of work until there are none. */
+static void *work_on(void *argument) {
+    job *j = argument;
+    void *memory = malloc(j->kernel->room(j->call, j->backward));
+    if (!memory) {
+        atomic_store(&j->failed, 1);
+        return NULL;
+    }
+    const __typeof__(flush_denormals()) before = flush_denormals();
+    for (int64_t number; (number = atomic_fetch_add(&j->next, 1)) < j->items;)
+        j->kernel->item(j->call, j->backward, number, memory);
+    restore_denormals(before);
+    free(memory);
+    return NULL;
+}
+
+enum { MOST_THREADS = 256 };
+
+/* Threads are started for the call and joined at its end: none is left for a fork to lose. The caller works too. */
+static int run(const pamm_scan *call, int backward) {
+    const int level = level_at(call->level < 0 ? 0 : call->level);
+    if (level < 0) return 1;
+    job j = {.call = call, .kernel = LEVELS[level].kernel[call->wide != 0], .backward = backward};
+    j.items = j.kernel->items(call);
+    int64_t threads = call->threads < MOST_THREADS ? call->threads : MOST_THREADS;
+    if (threads > j.items) threads = j.items;
+    pthread_t started[MOST_THREADS];
+    int count = 0;
+    while (count + 1 < threads && pthread_create(&started[count], NULL, work_on, &j) == 0) count++;
+    work_on(&j);
+    while (count > 0) pthread_join(started[--count], NULL);
+    return atomic_load(&j.failed) && atomic_load(&j.next) < j.items;
+}
+
+int pamm_scan_forward(const pamm_scan *call) { return run(call, 0); }
+
+int pamm_scan_backward(const pamm_scan *call) { return run(call, 1); }

@@ -1,0 +1,128 @@
+"""The compiled scan: its builds, threads and processes, torch's compiler, and installations without it."""
+
+import multiprocessing
+import threading
+
+import pytest
+import torch
+
+from pamm.ops import native, selective_scan
+from pamm.ops.native import LIBRARY
+from scan_toys import make
+
+needs_library = pytest.mark.skipif(not LIBRARY.exists(), reason="the package was installed without a compiler")
+
+
+def results(arguments, weight) -> list[torch.Tensor]:
+    """Output and every gradient."""
+    y = selective_scan(**arguments, backend="native")
+    wanted = [tensor for tensor in arguments.values() if tensor.requires_grad]
+    return [y.detach(), *torch.autograd.grad(y, wanted, weight)]
+
+
+@pytest.fixture
+def example() -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    """A call that is worth several threads, with a last block of channels and of states that are not full."""
+    arguments = make(b=2, T=2, L=100, E=150, N=6, K=4, dtype=torch.float32)
+    return arguments, torch.randn(arguments["x"].shape)
+
+
+@needs_library
+def test_every_instruction_set_agrees(example, monkeypatch):
+    arguments, weight = example
+    best = results(arguments, weight)
+    names = native.instruction_sets()
+    assert names[-1] == "base"
+    for level in range(1, len(names)):
+        monkeypatch.setattr(native, "_LEVEL", level)
+        for got, want in zip(results(arguments, weight), best, strict=True):
+            torch.testing.assert_close(got, want, rtol=1e-5, atol=float(1e-5 * want.abs().max()))
+
+
+@needs_library
+@pytest.mark.parametrize("threads", [2, 3, 8])
+def test_numbers_do_not_depend_on_threads(example, threads):
+    arguments, weight = example
+    before = torch.get_num_threads()
+    alone = results(arguments, weight)
+    try:
+        torch.set_num_threads(threads)
+        together = results(arguments, weight)
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(got, want) for got, want in zip(together, alone, strict=True))
+
+
+@needs_library
+def test_threads_of_a_program_may_call_at_once(example):
+    arguments, weight = example
+    want, got = results(arguments, weight), {}
+    callers = [threading.Thread(target=lambda k=k: got.update({k: results(arguments, weight)})) for k in range(4)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert all(torch.equal(mine, its) for k in range(4) for mine, its in zip(got[k], want, strict=True))
+
+
+def _in_child(queue, arguments) -> None:
+    queue.put(float(selective_scan(**arguments, backend="native").sum()))
+
+
+@needs_library
+def test_a_forked_process_may_call(example):
+    arguments = {name: tensor.detach() for name, tensor in example[0].items()}
+    here = float(selective_scan(**arguments, backend="native").sum())
+    context = multiprocessing.get_context("fork")
+    queue = context.SimpleQueue()
+    child = context.Process(target=_in_child, args=(queue, arguments))
+    child.start()
+    child.join(60)
+    assert child.exitcode == 0
+    assert queue.get() == here
+
+
+@needs_library
+@pytest.mark.parametrize("optional", [True, False])
+def test_torch_can_trace_it(optional):
+    arguments = make(D=optional, bias=optional, dtype=torch.float32)
+    inputs = [arguments.get(name) for name in ("x", "delta", "A", "B", "C", "D", "delta_bias", "orders")]
+    torch.library.opcheck(native._forward, inputs)
+
+
+@needs_library
+def test_numbers_too_small_are_no_slower_and_no_surprise():
+    arguments = make(dtype=torch.float32)
+    with torch.no_grad():
+        arguments["x"] *= 1e-39
+    y = selective_scan(**arguments, backend="native")
+    assert y.abs().max() < 1e-37
+    assert float(torch.tensor(1e-39) * 1) > 0, "the caller's arithmetic keeps its denormals"
+
+
+def test_without_the_library_another_backend_serves(monkeypatch, tmp_path):
+    monkeypatch.setattr(native, "LIBRARY", tmp_path / "none.so")
+    native.library.cache_clear()
+    native._why_not_here.cache_clear()
+    try:
+        with pytest.warns(UserWarning, match="compiled scan is not here.*Install GCC 12"):
+            y = selective_scan(**make())
+        assert y.isfinite().all()
+        with pytest.raises(ValueError, match=r"'native' \(backend\) cannot take this call: the compiled scan is not"):
+            selective_scan(**make(), backend="native")
+    finally:
+        native.library.cache_clear()
+        native._why_not_here.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda tensor: tensor.to("meta"), "it runs on CPUs, not on meta"),
+        (lambda tensor: tensor.to(torch.float8_e4m3fn), "not torch.float8_e4m3fn"),
+    ],
+)
+def test_what_it_refuses(change, message):
+    arguments = {name: change(tensor.detach()) for name, tensor in make().items() if name != "orders"}
+    with pytest.raises(ValueError, match=message):
+        selective_scan(**arguments, backend="native")
