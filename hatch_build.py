@@ -44,21 +44,19 @@ class ScanBuildHook(BuildHookInterface[Any]):
         build_data["tag"] = f"py3-none-{sysconfig.get_platform().replace('-', '_').replace('.', '_')}"
 
 
-def build(root: Path, *, library: Path = LIBRARY, extra: tuple[str, ...] = ()) -> None:
+def build(root: Path) -> None:
     """Compile and link the library.
 
     Args:
         root: the checkout.
-        library: where to put it, relative to the checkout.
-        extra: further flags of the compiler, for example ``-fsanitize=address``.
 
     Raises:
         OSError: if there is no compiler.
         subprocess.CalledProcessError: if it fails; ``stderr`` says why.
     """
-    compiler = [*shlex.split(os.environ.get("CC", "cc")), *extra]
+    compiler = shlex.split(os.environ.get("CC", "cc"))
     levels = LEVELS if platform.machine() in ("x86_64", "AMD64") else {"base": ()}
-    target = root / library
+    target = root / LIBRARY
     with tempfile.TemporaryDirectory() as folder:
         objects = [Path(folder) / "scan.o"]
         commands = [[*compiler, *FLAGS, "-c", SOURCES / "scan.c", "-o", objects[0]]]

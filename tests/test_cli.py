@@ -15,6 +15,7 @@ import pamm
 from pamm.cli import COMMANDS, main
 from pamm.data.scenes import SCENES_TASKS
 from pamm.engine.weights import save_weights
+from pamm.ops import SCAN_BACKENDS
 from toys import MICRO
 
 SIZE = ["--data.height", "32", "--data.width", "48"]
@@ -159,6 +160,15 @@ def test_info(capsys):
     text = capsys.readouterr().out
     assert "encoder" in text
     assert "multiply-adds" in text
+
+
+@pytest.mark.parametrize("flag", [["--scan"], ["--scan", "true"], ["--scan=true", "--tasks", "[depth]"]])
+def test_info_about_the_scan(flag, capsys):
+    assert main(["info", *flag]) == 0
+    text = capsys.readouterr().out
+    assert all(name in text for name in SCAN_BACKENDS)
+    assert "serves" in text
+    assert "PAMM_SCAN_BACKEND" in text
 
 
 def test_no_command(capsys):

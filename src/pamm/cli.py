@@ -26,10 +26,13 @@ from pamm.engine.predictor import load, predict_files
 from pamm.engine.train import train
 from pamm.models import PRESETS, create_model
 from pamm.models.info import count_macs, count_parameters
+from pamm.ops.selective_scan import ENVIRONMENT, scan_backends_here
 
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 ARGUMENTS = {"images": "photos, in any format that Pillow reads"}
 """Help of what is given without an option, one or more paths each."""
+FLAGS = ("--scan", "--native")
+"""Options that alone mean yes."""
 USAGE_ERROR = 2
 INTERRUPTED = 130
 
@@ -130,7 +133,11 @@ def _report(failed: Iterable[str]) -> int:
 
 
 def info_command(
-    *, preset: str = "pamm_tiny", overrides: dict[str, Any] | None = None, tasks: list[str] | None = None
+    *,
+    preset: str = "pamm_tiny",
+    overrides: dict[str, Any] | None = None,
+    tasks: list[str] | None = None,
+    scan: bool = False,
 ) -> int:
     """Show a preset's parameters by part and its multiply-adds.
 
@@ -138,7 +145,15 @@ def info_command(
         preset: name of a preset.
         overrides: fields of the preset to change, for example `{scan_kind: z}`.
         tasks: names of the tasks; all six if left out.
+        scan: show the ways to compute the scan instead, and why one cannot serve on this machine.
     """
+    if scan:
+        table = Table("backend", "what it is", "here", title="the selective scan on this machine's CPU")
+        for name, (summary, refusal) in scan_backends_here().items():
+            table.add_row(name, summary, refusal or "serves")
+        console.print(table)
+        console.print(f"The first that serves is used; {ENVIRONMENT} names another.", highlight=False)
+        return 0
     with torch.device("meta"):  # counting needs no numbers, and large presets have many
         model = create_model(preset, tasks=tasks, **(overrides or {}))
     height, width = model.config.image_size
@@ -210,11 +225,14 @@ def build_parser() -> ArgumentParser:
 
 
 def _spell_out(args: Sequence[str]) -> list[str]:
-    """Let ``-o`` stand for ``--out`` and ``--data scenes`` for ``--data.name scenes``.
+    """Let ``-o`` stand for ``--out``, ``--data scenes`` for ``--data.name scenes`` and ``--scan`` for ``--scan=true``.
 
     Anything that is not the name of a data set after ``--data`` is a YAML file.
     """
     spelt = ["--out" if arg == "-o" else arg for arg in args]
+    for place, (option, value) in enumerate(pairwise([*args, ""])):
+        if option in FLAGS and value.lower() not in ("true", "false"):
+            spelt[place] = f"{option}=true"
     for place, (option, value) in enumerate(pairwise(args)):
         if option in ("--data", "--val") and value in DATASETS:
             spelt[place] = f"{option}.name"

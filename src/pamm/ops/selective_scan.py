@@ -159,6 +159,17 @@ def choose_backend(call: ScanCall, name: str | None = None) -> ScanBackend:
     return SCAN_BACKENDS[name]
 
 
+def scan_backends_here(device: str = "cpu") -> dict[str, tuple[str, str | None]]:
+    """What each backend is, and why it cannot serve on this machine (None where it can), by name, the first first.
+
+    Args:
+        device: where the tensors of a call would lie.
+    """
+    x, A, B = (torch.zeros(shape, device=device) for shape in ((1, 1, 1, 1), (1, 1, 1), (1, 1, 1, 1)))
+    call = _check(x, x, A, B, B, None, None, None)
+    return {backend.name: (backend.summary, backend.refusal(call)) for backend in SCAN_BACKENDS.values()}
+
+
 def _check(
     x: Tensor,
     delta: Tensor,
