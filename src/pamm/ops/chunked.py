@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.autograd.function import BackwardCFunction, FunctionCtx
 
 from pamm.ops.chunk_groups import STEPS, Group, cut_groups
-from pamm.ops.reference import softplus_step, state_dtype
+from pamm.ops.reference import first_derivatives_only, softplus_step, state_dtype
 
 
 def scan_chunked(
@@ -98,10 +98,7 @@ class _Recurrence(torch.autograd.Function):
     @staticmethod
     def backward(ctx: BackwardCFunction, dy: Tensor) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():
-            raise RuntimeError(
-                "the chunked scan has first derivatives only, but create_graph=True asks for more; "
-                'pass backend="reference" to selective_scan, or set PAMM_SCAN_BACKEND=reference'
-            )
+            raise first_derivatives_only("chunked")
         saved: tuple[Tensor, ...] = ctx.saved_tensors
         step, drive, A, B, C, orders = saved
         dstep, ddrive, dA, dB, dC = (

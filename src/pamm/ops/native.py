@@ -2,28 +2,33 @@
 
 The library (``csrc/``) knows nothing of torch or Python, so that one build serves all their versions. It picks the
 widest vectors that the processor has, works on as many threads as torch does, and gives the same numbers on any number
-of them.
+of them. The threads are torch's own where it uses OpenMP: others would have to share the cores with them, as they keep
+spinning for milliseconds after each of torch's operations.
 """
 
 import ctypes
 import functools
+import os
 import warnings
 from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx
+from torch.autograd.function import BackwardCFunction, FunctionCtx
 
-from pamm.ops.reference import state_dtype
+from pamm.ops.reference import first_derivatives_only, state_dtype
 
 LIBRARY = Path(__file__).parent / "csrc" / "libpamm_scan.so"
 """Where the build of the package puts the library, if there was a compiler."""
 
 _DTYPES = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2, torch.float16: 3}
-_GROUPS = 8
-"""Parts into which the channels are cut for the sums over them; fixed, so that results do not depend on threads."""
+_GROUP = 32
+"""Channels, at least, of each part of the sums over channels, which does not depend on the threads."""
+_MOST_GROUPS = 8
 _LEVEL = 0
 """Which of :func:`instruction_sets` is used."""
+_PROCESS = os.getpid()
+"""The process that imported this module: OpenMP does not notice that its threads are gone in a fork."""
 _WORTH_A_THREAD = 1 << 20
 """Updates of a state that take longer than starting threads does."""
 
@@ -42,7 +47,7 @@ class _CallStruct(ctypes.Structure):
 
     _fields_ = (
         *((name, ctypes.c_int64) for name in ("batch", "tasks", "length", "width", "states", "orders")),
-        ("order", ctypes.c_void_p),
+        *((name, ctypes.c_void_p) for name in ("order", "parallel")),
         *((name, ctypes.c_int32) for name in ("threads", "wide", "level")),
         *((name, _TensorStruct) for name in _TENSORS),
         ("groups", ctypes.c_int64),
@@ -63,6 +68,15 @@ def library() -> ctypes.CDLL:
     loaded.pamm_scan_level.argtypes = [ctypes.c_int]
     loaded.pamm_scan_level.restype = ctypes.c_char_p
     return loaded
+
+
+@functools.cache
+def _openmp() -> int | None:
+    """Address of OpenMP's function that runs another on torch's threads, or None where there is none."""
+    try:
+        return ctypes.cast(ctypes.CDLL(None).GOMP_parallel, ctypes.c_void_p).value
+    except (AttributeError, OSError, TypeError):
+        return None
 
 
 def instruction_sets() -> tuple[str, ...]:
@@ -111,7 +125,7 @@ def scan_native(
     """Scan on a CPU with the compiled library. First derivatives only, in reverse mode.
 
     Strides are taken as they are. The state is float64 if any input is, else float32. Beyond its inputs and results a
-    thread needs some L · 1,000 bytes.
+    thread needs some L · (1,000 + 16 N) bytes, and the backward pass up to 8 times what B and C take.
 
     Args:
         x: input, (b, T, L, E).
@@ -171,7 +185,7 @@ def _backward(
     dtype = state_dtype(x, delta, A, B, C, D, delta_bias)
     whole = {"dx": _like(x), "ddelta": _like(delta)}
     summed = {"dA": A, "dB": B, "dC": C, "dD": D, "dbias": delta_bias}
-    parts = {"dB": _GROUPS, "dC": _GROUPS}
+    parts = {"dB": _groups(x), "dC": _groups(x)}
     sums = {
         name: tensor.new_zeros(parts.get(name, len(x)), *tensor.shape, dtype=dtype)
         for name, tensor in summed.items()
@@ -189,16 +203,13 @@ def _(dy: Tensor, *inputs: Tensor | None) -> list[Tensor]:
 
 
 def _keep(ctx: FunctionCtx, inputs: tuple[Tensor | None, ...], output: Tensor) -> None:
-    ctx.save_for_backward(*inputs)  # type: ignore[arg-type]
+    ctx.save_for_backward(*inputs)  # type: ignore[arg-type]  # takes None too, which torch's types leave out
 
 
-def _gradients(ctx: FunctionCtx, dy: Tensor) -> tuple[Tensor | None, ...]:
+def _gradients(ctx: BackwardCFunction, dy: Tensor) -> tuple[Tensor | None, ...]:
     if torch.is_grad_enabled() and not torch.compiler.is_compiling():
-        raise RuntimeError(
-            "the native scan has first derivatives only, but create_graph=True asks for more; "
-            'pass backend="reference" to selective_scan, or set PAMM_SCAN_BACKEND=reference'
-        )
-    inputs: tuple[Tensor | None, ...] = ctx.saved_tensors  # type: ignore[attr-defined]
+        raise first_derivatives_only("native")
+    inputs: tuple[Tensor | None, ...] = ctx.saved_tensors
     found = iter(_backward(dy, *inputs))
     return (*(None if tensor is None else next(found) for tensor in inputs[:-1]), None)
 
@@ -210,6 +221,11 @@ def _like(tensor: Tensor) -> Tensor:
     return torch.empty_like(tensor, memory_format=torch.contiguous_format)
 
 
+def _groups(x: Tensor) -> int:
+    """Into how many parts the channels are cut, for threads and for sums over channels."""
+    return max(1, min(_MOST_GROUPS, x.shape[-1] // _GROUP))
+
+
 def _call(function: str, orders: Tensor, **tensors: Tensor | None) -> None:
     """Call the library with tensors by the names of ``pamm_scan``."""
     x, A = tensors["x"], tensors["A"]
@@ -217,11 +233,12 @@ def _call(function: str, orders: Tensor, **tensors: Tensor | None) -> None:
     assert A is not None
     orders = orders.contiguous()
     call = _CallStruct(*x.shape, A.shape[2], len(orders), orders.data_ptr())
+    call.parallel = _openmp() if os.getpid() == _PROCESS else None
     work = x.numel() * A.shape[2] * len(orders)
     call.threads = torch.get_num_threads() if work > _WORTH_A_THREAD else 1
     call.wide = state_dtype(*(tensors[name] for name in _TENSORS[:7])) == torch.float64
     call.level = _LEVEL
-    call.groups = _GROUPS
+    call.groups = _groups(x)
     for name, tensor in tensors.items():
         if tensor is not None:
             strides = (ctypes.c_int64 * 4)(*tensor.stride()[:4])

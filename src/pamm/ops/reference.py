@@ -66,3 +66,11 @@ def softplus_step(delta: Tensor, delta_bias: Tensor | None, dtype: torch.dtype) 
     if delta_bias is not None:
         delta = delta + delta_bias.to(dtype)[:, None]
     return F.softplus(delta)
+
+
+def first_derivatives_only(backend: str) -> RuntimeError:
+    """The error of a backend whose gradients cannot be differentiated again, when that is asked of it."""
+    return RuntimeError(
+        f"the {backend} scan has first derivatives only, but create_graph=True asks for more; "
+        'pass backend="reference" to selective_scan, or set PAMM_SCAN_BACKEND=reference'
+    )

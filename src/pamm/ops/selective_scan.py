@@ -54,7 +54,7 @@ class ScanBackend:
 _unpack_dual: Callable[[Tensor], forward_ad.UnpackedDualTensor] = forward_ad.unpack_dual
 
 
-def _chunked_refusal(call: ScanCall) -> str | None:
+def _forward_mode_refusal(call: ScanCall) -> str | None:
     tensors = (value for value in vars(call).values() if value is not None)
     if any(_unpack_dual(tensor).tangent is not None for tensor in tensors):
         return "it has no forward-mode derivative"
@@ -63,7 +63,7 @@ def _chunked_refusal(call: ScanCall) -> str | None:
 
 def _native_refusal(call: ScanCall) -> str | None:
     tensors = tuple(value for value in vars(call).values() if value is not None)
-    return _chunked_refusal(call) or native_refusal(*tensors)
+    return _forward_mode_refusal(call) or native_refusal(*tensors)
 
 
 _BACKENDS = (
@@ -77,7 +77,7 @@ _BACKENDS = (
         name="chunked",
         summary="plain PyTorch, any device: a loop over positions in chunks, all orders at once, bounded memory",
         scan=scan_chunked,
-        refusal=_chunked_refusal,
+        refusal=_forward_mode_refusal,
     ),
     ScanBackend(
         name="reference",

@@ -1,5 +1,7 @@
 /* Which build of the kernel runs, and on which threads. */
+#define _GNU_SOURCE /* affinity of threads */
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -80,24 +82,54 @@ typedef struct {
 } job;
 
 /* Take pieces of work until there are none. */
-static void *work_on(void *argument) {
+static void work_on(void *argument) {
     job *j = argument;
     void *memory = malloc(j->kernel->room(j->call, j->backward));
     if (!memory) {
         atomic_store(&j->failed, 1);
-        return NULL;
+        return;
     }
     const __typeof__(flush_denormals()) before = flush_denormals();
     for (int64_t number; (number = atomic_fetch_add(&j->next, 1)) < j->items;)
         j->kernel->item(j->call, j->backward, number, memory);
     restore_denormals(before);
     free(memory);
+}
+
+static void *start_work(void *argument) {
+    work_on(argument);
     return NULL;
+}
+
+/* Some schedulers start a thread on the processor of its parent and leave it there for milliseconds, which is longer
+ * than most calls last: forbid it that one, if there are others. */
+static void keep_off_this_processor(pthread_attr_t *attributes) {
+#if defined(__linux__)
+    cpu_set_t allowed;
+    const int here = sched_getcpu();
+    if (here < 0 || here >= CPU_SETSIZE || sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+    CPU_CLR(here, &allowed);
+    if (CPU_COUNT(&allowed) > 0) pthread_attr_setaffinity_np(attributes, sizeof allowed, &allowed);
+#else
+    (void)attributes;
+#endif
 }
 
 enum { MOST_THREADS = 256 };
 
-/* Threads are started for the call and joined at its end: none is left for a fork to lose. The caller works too. */
+/* Threads started for one call and joined at its end: none is left for a fork to lose. The caller works too. */
+static void start_threads(job *j, int64_t threads) {
+    pthread_t started[MOST_THREADS];
+    pthread_attr_t attributes;
+    int count = 0;
+    pthread_attr_init(&attributes);
+    keep_off_this_processor(&attributes);
+    while (count + 1 < threads && pthread_create(&started[count], &attributes, start_work, j) == 0) count++;
+    pthread_attr_destroy(&attributes);
+    work_on(j);
+    while (count > 0) pthread_join(started[--count], NULL);
+}
+
 static int run(const pamm_scan *call, int backward) {
     const int level = level_at(call->level < 0 ? 0 : call->level);
     if (level < 0) return 1;
@@ -105,11 +137,12 @@ static int run(const pamm_scan *call, int backward) {
     j.items = j.kernel->items(call);
     int64_t threads = call->threads < MOST_THREADS ? call->threads : MOST_THREADS;
     if (threads > j.items) threads = j.items;
-    pthread_t started[MOST_THREADS];
-    int count = 0;
-    while (count + 1 < threads && pthread_create(&started[count], NULL, work_on, &j) == 0) count++;
-    work_on(&j);
-    while (count > 0) pthread_join(started[--count], NULL);
+    if (threads <= 1)
+        work_on(&j);
+    else if (call->parallel)
+        call->parallel(work_on, &j, (unsigned)threads, 0);
+    else
+        start_threads(&j, threads);
     return atomic_load(&j.failed) && atomic_load(&j.next) < j.items;
 }
 

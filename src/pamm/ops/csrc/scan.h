@@ -19,9 +19,13 @@ typedef struct {
     int32_t dtype;
 } pamm_tensor;
 
+/* OpenMP's GOMP_parallel: runs a function of one argument on a number of threads, the caller's among them. */
+typedef void (*pamm_parallel)(void (*function)(void *), void *argument, unsigned threads, unsigned flags);
+
 typedef struct {
     int64_t batch, tasks, length, width, states, orders;
     const int64_t *order; /* (K, L), contiguous: permutations of 0..L-1 */
+    pamm_parallel parallel; /* threads of the caller's to work on; NULL starts some for this call */
     int32_t threads;
     int32_t wide; /* state and arithmetic in float64 */
     int32_t level; /* instruction set: index into pamm_scan_levels, -1 for the best this machine has */

@@ -1,9 +1,9 @@
 /* The scan for one instruction set and one precision; compiled once for each, under the name PAMM_KERNEL.
  *
- * The channels are cut into blocks of up to PARTS vectors, the states into blocks of BLOCK. A thread takes one batch
- * entry, task and group of blocks of channels, and lays out B and C for it; then for each block of channels the step and
- * the drive Δx, and for each block of states, as long as there is room, exp(ΔA). All of this stays in the cache. Each
- * order then reads the rows of its positions, so that nothing is permuted and the orders share the exponentials.
+ * A thread takes one batch entry, task and group of blocks of channels, and lays out B and C for it; for each block of
+ * WIDTH channels the step and the drive Δx; then for each vector of channels and up to MOST states the first order
+ * computes exp(ΔA) and leaves it in a table, as long as there is room, that the other orders read. All of this stays in
+ * the cache. Each order reads the rows of its positions where they lie: nothing is permuted.
  *
  * The backward pass runs forward to save the state before each segment of SEGMENT steps, then goes back segment by
  * segment and recomputes the states within.
@@ -11,152 +11,166 @@
 #include "scan_kernel.h"
 #include "scan_work.h"
 
-INLINE vec decay_at(const work *w, int64_t position, int n, int i, int shared) {
-    if (shared) return vec_load(w->table + (position * BLOCK + n) * WIDTH + i * LANES);
-    return vec_exp2(vec_load(w->step + position * WIDTH + i * LANES) * vec_load(w->rate[n] + i * LANES));
-}
+/* A pass over the positions of an order, for one vector of channels. The first four are constants to the compiler. */
+typedef struct {
+    int states;           /* how many are scanned at once: 1, 4 or MOST */
+    int fill;             /* compute the exponentials, not read them */
+    int shared;           /* rows of the table by position, not by step of the segment */
+    int fields;           /* of a position in channels */
+    int64_t length, room; /* numbers of positions, and of states and zeros after them */
+    int64_t weights;      /* numbers from position to position in B */
+    real *channels, *B, *C, *table, *starts;
+    const real *A, *rate; /* (states, WIDTH), at the vector's channels */
+} pass;
 
-INLINE void fill_table(work *w, int parts) {
-    for (int64_t l = 0; l < w->call->length; l++)
-        for (int n = 0; n < BLOCK; n++)
-            for (int i = 0; i < parts; i++)
-                vec_store(w->table + (l * BLOCK + n) * WIDTH + i * LANES, decay_at(w, l, n, i, 0));
+#define EACH_STATE(n, p) _Pragma("GCC unroll 8") for (int n = 0; n < (p).states; n++)
+
+INLINE real *channels_at(pass p, int64_t position) { return p.channels + position * p.fields * WIDTH; }
+
+INLINE real *decays_at(pass p, int64_t position, int64_t step) {
+    return p.table + (p.shared ? position : step % SEGMENT) * p.states * LANES;
 }
 
 /* One step: h ← a h + Δx B. */
-INLINE void advance(const work *w, int64_t position, vec h[BLOCK][PARTS], int parts, int shared) {
-    const real *B = w->B + states_at(w, position);
-    for (int i = 0; i < parts; i++) {
-        const vec drive = vec_load(w->drive + position * WIDTH + i * LANES);
-        for (int n = 0; n < BLOCK; n++) h[n][i] = decay_at(w, position, n, i, shared) * h[n][i] + drive * B[n];
+INLINE void advance(pass p, int64_t position, int64_t step, vec h[MOST]) {
+    const real *here = channels_at(p, position), *weights = p.B + position * p.weights;
+    const vec drive = vec_load(here + DRIVE * WIDTH);
+    real *decays = decays_at(p, position, step);
+    EACH_STATE(n, p) {
+        if (p.fill)
+            vec_store(decays + n * LANES, vec_exp2(vec_load(here + STEP * WIDTH) * vec_load(p.rate + n * WIDTH)));
+        h[n] = vec_load(decays + n * LANES) * h[n] + drive * weights[n];
     }
 }
 
-INLINE void forward_order(work *w, const int64_t *order, int parts, int shared) {
-    vec h[BLOCK][PARTS] = {0};
-    for (int64_t l = 0; l < w->call->length; l++) {
-        const int64_t position = order[l];
-        const real *C = w->C + states_at(w, position);
-        real *y = w->y + position * WIDTH;
-        advance(w, position, h, parts, shared);
-        for (int i = 0; i < parts; i++) {
-            vec sum = vec_load(y + i * LANES);
-            for (int n = 0; n < BLOCK; n++) sum += h[n][i] * C[n];
-            vec_store(y + i * LANES, sum);
-        }
+INLINE void forward_order(pass p, const int64_t *order) {
+    vec h[MOST] = {0};
+    for (int64_t l = 0; l < p.length; l++) {
+        const real *weights = p.C + order[l] * p.weights;
+        real *y = channels_at(p, order[l]) + Y * WIDTH;
+        advance(p, order[l], l, h);
+        vec sum = vec_load(y);
+        EACH_STATE(n, p) sum += h[n] * weights[n];
+        vec_store(y, sum);
     }
 }
 
-/* Gradients of one segment of an order, from its last step to its first; carry is what comes from the steps after. */
-INLINE void backward_segment(work *w, const int64_t *order, int64_t start, int64_t steps, vec carry[BLOCK][PARTS],
-                             int parts, int shared) {
-    vec states[SEGMENT + 1][BLOCK][PARTS], decays[SEGMENT][BLOCK][PARTS];
-    for (int n = 0; n < BLOCK; n++)
-        for (int i = 0; i < parts; i++)
-            states[0][n][i] = vec_load(w->starts + ((start / SEGMENT) * BLOCK + n) * WIDTH + i * LANES);
+/* What goes back along an order: the gradient of the state, and the sums of those of A. */
+typedef struct {
+    vec carry[MOST], dA[MOST];
+} adjoint;
+
+/* Gradients of one segment of an order, from its last step to its first. */
+INLINE void backward_segment(pass p, const int64_t *order, int64_t start, int64_t steps, adjoint *later) {
+    vec states[SEGMENT + 1][MOST], h[MOST], products[MOST] = {0};
+    EACH_STATE(n, p) states[0][n] = h[n] = vec_load(p.starts + (start / SEGMENT * p.states + n) * LANES);
     for (int64_t s = 0; s < steps; s++) {
         const int64_t position = order[start + s];
-        const real *B = w->B + states_at(w, position);
-        vec products[BLOCK] = {0};
-        for (int i = 0; i < parts; i++) {
-            const vec drive = vec_load(w->drive + position * WIDTH + i * LANES);
-            const vec dy = vec_load(w->dy + position * WIDTH + i * LANES);
-            for (int n = 0; n < BLOCK; n++) {
-                decays[s][n][i] = decay_at(w, position, n, i, shared);
-                states[s + 1][n][i] = decays[s][n][i] * states[s][n][i] + drive * B[n];
-                products[n] += states[s + 1][n][i] * dy;
-            }
+        const vec dy = vec_load(channels_at(p, position) + DY * WIDTH);
+        advance(p, position, s, h);
+        EACH_STATE(n, p) {
+            states[s + 1][n] = h[n];
+            products[n] = h[n] * dy;
         }
-        add_sums(w->dC + states_at(w, position), products);
+        add_sums(p.B + position * p.weights + DC * p.room, products, p.states);
     }
     for (int64_t s = steps - 1; s >= 0; s--) {
         const int64_t position = order[start + s];
-        const real *B = w->B + states_at(w, position), *C = w->C + states_at(w, position);
-        vec products[BLOCK] = {0};
-        for (int i = 0; i < parts; i++) {
-            const int64_t here = position * WIDTH + i * LANES;
-            const vec dy = vec_load(w->dy + here), step = vec_load(w->step + here), drive = vec_load(w->drive + here);
-            vec ddrive = vec_load(w->ddrive + here), dstep = vec_load(w->dstep + here);
-            for (int n = 0; n < BLOCK; n++) {
-                const vec lambda = dy * C[n] + carry[n][i];
-                carry[n][i] = decays[s][n][i] * lambda;
-                const vec dexponent = carry[n][i] * states[s][n][i];
-                products[n] += lambda * drive;
-                ddrive += lambda * B[n];
-                dstep += dexponent * vec_load(w->A[n] + i * LANES);
-                vec_store(w->dA[n] + i * LANES, vec_load(w->dA[n] + i * LANES) + dexponent * step);
-            }
-            vec_store(w->ddrive + here, ddrive);
-            vec_store(w->dstep + here, dstep);
+        real *here = channels_at(p, position), *weights = p.B + position * p.weights;
+        const real *decays = decays_at(p, position, s);
+        const vec dy = vec_load(here + DY * WIDTH);
+        const vec step = vec_load(here + STEP * WIDTH), drive = vec_load(here + DRIVE * WIDTH);
+        vec dstep = vec_load(here + DSTEP * WIDTH), ddrive = vec_load(here + DDRIVE * WIDTH);
+        EACH_STATE(n, p) {
+            const vec lambda = dy * weights[C * p.room + n] + later->carry[n];
+            later->carry[n] = vec_load(decays + n * LANES) * lambda;
+            const vec dexponent = later->carry[n] * states[s][n];
+            products[n] = lambda * drive;
+            ddrive += lambda * weights[n];
+            dstep += dexponent * vec_load(p.A + n * WIDTH);
+            later->dA[n] += dexponent * step;
         }
-        add_sums(w->dB + states_at(w, position), products);
+        vec_store(here + DSTEP * WIDTH, dstep);
+        vec_store(here + DDRIVE * WIDTH, ddrive);
+        add_sums(weights + DB * p.room, products, p.states);
     }
 }
 
-INLINE void backward_order(work *w, const int64_t *order, int parts, int shared) {
-    const int64_t length = w->call->length;
-    vec h[BLOCK][PARTS] = {0}, carry[BLOCK][PARTS] = {0};
-    for (int64_t l = 0; l < length; l++) {
+INLINE void backward_order(pass p, const int64_t *order, real *dA) {
+    vec h[MOST] = {0};
+    for (int64_t l = 0; l < p.length; l++) {
         if (l % SEGMENT == 0)
-            for (int n = 0; n < BLOCK; n++)
-                for (int i = 0; i < parts; i++)
-                    vec_store(w->starts + ((l / SEGMENT) * BLOCK + n) * WIDTH + i * LANES, h[n][i]);
-        advance(w, order[l], h, parts, shared);
+            EACH_STATE(n, p) vec_store(p.starts + (l / SEGMENT * p.states + n) * LANES, h[n]);
+        advance(p, order[l], l, h);
     }
-    for (int64_t start = (length - 1) / SEGMENT * SEGMENT; start >= 0; start -= SEGMENT) {
-        const int64_t left = length - start;
-        backward_segment(w, order, start, left < SEGMENT ? left : SEGMENT, carry, parts, shared);
+    adjoint later = {0};
+    p.fill = !p.shared;
+    for (int64_t start = (p.length - 1) / SEGMENT * SEGMENT; start >= 0; start -= SEGMENT) {
+        const int64_t left = p.length - start;
+        backward_segment(p, order, start, left < SEGMENT ? left : SEGMENT, &later);
     }
+    EACH_STATE(n, p) vec_store(dA + n * WIDTH, vec_load(dA + n * WIDTH) + later.dA[n]);
 }
 
-INLINE void all_orders(work *w, int backward, int parts, int shared) {
-    if (shared) fill_table(w, parts);
-    for (int64_t k = 0; k < w->call->orders; k++) {
-        const int64_t *order = w->call->order + k * w->call->length;
-        if (backward)
-            backward_order(w, order, parts, shared);
-        else
-            forward_order(w, order, parts, shared);
-    }
-}
+/* Hide from the compiler what an address was summed from: it would sum it anew at each step. */
+INLINE void whole_address(real **address) { __asm__("" : "+r"(*address)); }
 
-/* The same for each number of vectors that hold channels and with or without a table: all constants to the compiler. */
-INLINE void run_orders(work *w, int backward) {
-    if (w->count <= LANES)
-        w->shared ? all_orders(w, backward, 1, 1) : all_orders(w, backward, 1, 0);
+/* One order, for the vector of channels that begins at one of the block. */
+INLINE void one_order(work *w, int backward, int states, int shared, int fill, int at, const int64_t *order) {
+    pass p = {
+        .states = states, .fill = fill, .shared = shared, .fields = backward ? BACKWARD_FIELDS : FORWARD_FIELDS,
+        .length = w->call->length, .room = w->room, .weights = w->weights * w->room, .channels = w->channels + at,
+        .B = w->states + w->state, .C = w->states + C * w->room + w->state, .table = w->table, .starts = w->starts,
+        .A = w->A[0] + at, .rate = w->rate[0] + at,
+    };
+    whole_address(&p.channels);
+    whole_address(&p.B);
+    whole_address(&p.C);
+    whole_address(&p.table);
+    if (backward)
+        backward_order(p, order, w->dA[0] + at);
     else
-        w->shared ? all_orders(w, backward, 2, 1) : all_orders(w, backward, 2, 0);
+        forward_order(p, order);
 }
 
-static void forward_block(work *w) {
-    const pamm_scan *call = w->call;
-    read_channels(w, 0);
-    for (int64_t l = 0; l < call->length; l++)
-        for (int i = 0; i < WIDTH; i++) w->y[l * WIDTH + i] = (real)call->orders * w->D[i] * w->x[l * WIDTH + i];
-    for (w->state = 0; w->state < call->states; w->state += BLOCK) {
-        read_rates(w);
-        run_orders(w, 0);
+INLINE void all_orders(work *w, int backward, int states, int shared) {
+    const int64_t length = w->call->length, *order = w->call->order, *end = order + w->call->orders * length;
+    for (int at = 0; at < w->count; at += LANES) {
+        one_order(w, backward, states, shared, 1, at, order);
+        for (const int64_t *next = order + length; next < end; next += length)
+            one_order(w, backward, states, shared, !shared, at, next);
     }
-    for (int64_t l = 0; l < call->length; l++)
-        write_row(&call->y, place(&call->y, w->entry, w->task, l, w->first), call->y.stride[3], w->count,
-                  w->y + l * WIDTH);
 }
 
-static void backward_block(work *w) {
-    const pamm_scan *call = w->call;
-    const int64_t rows = call->length * WIDTH;
-    read_channels(w, 1);
-    memset(w->ddrive, 0, rows * sizeof(real));
-    memset(w->dstep, 0, rows * sizeof(real));
-    for (w->state = 0; w->state < call->states; w->state += BLOCK) {
-        read_rates(w);
-        memset(w->dA, 0, sizeof w->dA);
-        run_orders(w, 1);
-        for (int n = 0; n < BLOCK && w->state + n < call->states; n++)
-            write_row(&call->dA, place(&call->dA, w->entry, w->task, w->first, w->state + n), call->dA.stride[2],
-                      w->count, w->dA[n]);
+/* The same for each number of states and with or without a table: all constants to the compiler. */
+INLINE void run_orders(work *w, int backward, int64_t states) {
+    switch (states + w->shared) {
+    case MOST + 1: return all_orders(w, backward, MOST, 1);
+    case MOST: return all_orders(w, backward, MOST, 0);
+    case 4 + 1: return all_orders(w, backward, 4, 1);
+    case 4: return all_orders(w, backward, 4, 0);
+    case 1 + 1: return all_orders(w, backward, 1, 1);
+    default: return all_orders(w, backward, 1, 0);
     }
-    write_channels(w);
+}
+
+INLINE int64_t next_states(const work *w) {
+    const int64_t left = w->call->states - w->state;
+    return left > 4 ? MOST : left > 1 ? 4 : 1;
+}
+
+/* All states of a block of channels. */
+INLINE void run_block(work *w, int backward) {
+    read_channels(w, backward);
+    for (int64_t states = 0; w->state < w->call->states; w->state += states) {
+        read_rates(w);
+        run_orders(w, backward, states = next_states(w));
+        if (backward) write_rates(w, states);
+    }
+    if (backward)
+        write_channels(w);
+    else
+        write_rows(channel_rows(&w->call->y, w), 0, w->call->length, w->channels + Y * WIDTH, FORWARD_FIELDS * WIDTH);
 }
 
 /* An item is what one thread does at a time, in any order: a batch entry, a task and a group of channels. */
@@ -164,7 +178,7 @@ static int64_t items(const pamm_scan *call) { return call->batch * call->tasks *
 
 static int64_t room(const pamm_scan *call, int backward) {
     work w = {.call = call};
-    return lay_out(&w, NULL, backward) * (int64_t)sizeof(real) + VECTOR_BYTES;
+    return lay_out(&w, NULL, backward) * (int64_t)sizeof(real) + LINE;
 }
 
 static void item(const pamm_scan *call, int backward, int64_t number, void *memory) {
@@ -173,23 +187,17 @@ static void item(const pamm_scan *call, int backward, int64_t number, void *memo
     const int64_t from = group * blocks / call->groups, to = (group + 1) * blocks / call->groups;
     if (from == to) return; /* its sums are zero already */
     work w = {.call = call, .entry = row / call->tasks, .task = row % call->tasks};
-    lay_out(&w, (real *)(((uintptr_t)memory + VECTOR_BYTES - 1) / VECTOR_BYTES * VECTOR_BYTES), backward);
-    read_positions(&w);
-    if (backward) {
-        memset(w.dB, 0, call->length * w.room * sizeof(real));
-        memset(w.dC, 0, call->length * w.room * sizeof(real));
-    }
+    lay_out(&w, (real *)(((uintptr_t)memory + LINE - 1) / LINE * LINE), backward);
+    read_states(&w);
     for (int64_t block = from; block < to; block++) {
         w.first = block * WIDTH;
         w.count = call->width - w.first < WIDTH ? call->width - w.first : WIDTH;
-        if (backward)
-            backward_block(&w);
-        else
-            forward_block(&w);
+        w.state = 0;
+        backward ? run_block(&w, 1) : run_block(&w, 0);
     }
     if (backward) {
-        write_positions(&call->dB, &w, group, w.dB);
-        write_positions(&call->dC, &w, group, w.dC);
+        write_states(&call->dB, &w, group, DB);
+        write_states(&call->dC, &w, group, DC);
     }
 }
 

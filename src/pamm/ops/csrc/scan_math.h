@@ -1,9 +1,13 @@
-/* Vectors of one instruction set, the exponential and the softplus on them, and loads and stores of any dtype.
+/* Vectors of one instruction set: loads and stores, the exponential, the softplus, sums over lanes.
  *
  * Written with the vector extensions of GCC and Clang: the width follows the compiler's target.
  */
 #include <math.h>
 #include <string.h>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #include "scan.h"
 
@@ -61,15 +65,33 @@ INLINE vec vec_softplus(vec v, vec *slope) {
 
 #else
 
-/* 2^t to 1.5 ulp: 0 below -126.5, infinite above 128, NaN for NaN.
+/* low <= t <= high, in one instruction where there is one; a NaN stays */
+INLINE vec vec_clamp(vec t, float low, float high) {
+#if VECTOR_BYTES == 64
+    return (vec)_mm512_min_ps(_mm512_set1_ps(high), _mm512_max_ps(_mm512_set1_ps(low), (__m512)t));
+#elif VECTOR_BYTES == 32
+    return (vec)_mm256_min_ps(_mm256_set1_ps(high), _mm256_max_ps(_mm256_set1_ps(low), (__m256)t));
+#elif defined(__x86_64__)
+    return (vec)_mm_min_ps(_mm_set1_ps(high), _mm_max_ps(_mm_set1_ps(low), (__m128)t));
+#else
+    t = vec_select(t < low, vec_of(low), t);
+    return vec_select(t > high, vec_of(high), t);
+#endif
+}
+
+/* 2^t to 1.5 ulp: 0 below -126.5 (AVX-512: -149.5), infinite above 128, NaN for NaN.
  *
- * The integer part, found by adding a number whose last place is 1, goes into the exponent; a polynomial of degree 6,
- * fitted to 2^f, gives the fraction f in [-1/2, 1/2] to 1e-8. */
+ * The integer part goes into the exponent; a polynomial of degree 6, fitted to 2^f, gives the fraction f in [-1/2, 1/2]
+ * to 1e-8. */
 INLINE vec vec_exp2(vec t) {
-    t = vec_select(t < -127.0f, vec_of(-127.0f), t);
-    t = vec_select(t > 128.0f, vec_of(128.0f), t);
-    vec shifted = t + 12582912.0f;
-    vec f = t - (shifted - 12582912.0f);
+#if VECTOR_BYTES == 64
+    t = vec_clamp(t, -160.0f, 130.0f);
+    const vec whole_part = (vec)_mm512_roundscale_ps((__m512)t, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+#else
+    t = vec_clamp(t, -127.0f, 128.0f);
+    const vec shifted = t + 12582912.0f, whole_part = shifted - 12582912.0f; /* a number whose last place is 1 */
+#endif
+    const vec f = t - whole_part;
     vec p = vec_of(1.534581178e-04f);
     p = p * f + 1.339993142e-03f;
     p = p * f + 9.618488960e-03f;
@@ -77,7 +99,11 @@ INLINE vec vec_exp2(vec t) {
     p = p * f + 2.402264689e-01f;
     p = p * f + 6.931472057e-01f;
     p = p * f + 1.0f;
+#if VECTOR_BYTES == 64
+    return (vec)_mm512_scalef_ps((__m512)p, (__m512)whole_part);
+#else
     return p * (vec)(((vecu)shifted + 127u) << 23);
+#endif
 }
 
 /* softplus(v), and its derivative: max(v, 0) + log1p(u) with u = exp(-|v|) and log1p(u) = 2 artanh(u / (2 + u)) */
@@ -101,41 +127,88 @@ INLINE vec vec_softplus(vec v, vec *slope) {
 
 #ifdef PAMM_WIDE
 
-/* Add the sums over the lanes of four vectors to four numbers. */
-INLINE void add_sums(real *to, const vec v[4]) {
-    for (int n = 0; n < 4; n++)
+/* Add the sums over the lanes of each of some vectors to as many numbers. */
+INLINE void add_sums(real *to, const vec *v, int count) {
+    for (int n = 0; n < count; n++)
         for (int lane = 0; lane < LANES; lane++) to[n] += v[n][lane];
 }
 
 #else
 
 typedef float quad __attribute__((vector_size(16)));
+typedef float oct __attribute__((vector_size(32)));
 
-/* Sums of every fourth lane. */
-INLINE quad fold(vec v) {
-#if VECTOR_BYTES == 64
-    typedef float half __attribute__((vector_size(32)));
-    const half h = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
-                   __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
-#else
-    const vec h = v;
-#endif
 #if VECTOR_BYTES >= 32
-    return __builtin_shufflevector(h, h, 0, 1, 2, 3) + __builtin_shufflevector(h, h, 4, 5, 6, 7);
+
+/* Sums of every eighth lane. */
+INLINE oct fold_to_eight(vec v) {
+#if VECTOR_BYTES == 64
+    return (oct)_mm512_castps512_ps256((__m512)v) + (oct)_mm512_extractf32x8_ps((__m512)v, 1);
 #else
-    return h;
+    return v;
 #endif
 }
 
-/* Add the sums over the lanes of four vectors to four numbers: a transposition that adds on its way. */
-INLINE void add_sums(real *to, const vec v[4]) {
-    const quad a = fold(v[0]), b = fold(v[1]), c = fold(v[2]), d = fold(v[3]);
+#endif
+
+/* Sums of every fourth lane. */
+INLINE quad fold_to_four(vec v) {
+#if VECTOR_BYTES >= 32
+    const oct h = fold_to_eight(v);
+    return __builtin_shufflevector(h, h, 0, 1, 2, 3) + __builtin_shufflevector(h, h, 4, 5, 6, 7);
+#else
+    return v;
+#endif
+}
+
+/* Sums over the lanes of four vectors: a transposition that adds on its way. */
+INLINE quad sums_of_four(const vec *v) {
+    const quad a = fold_to_four(v[0]), b = fold_to_four(v[1]), c = fold_to_four(v[2]), d = fold_to_four(v[3]);
     const quad ab = __builtin_shufflevector(a, b, 0, 4, 1, 5) + __builtin_shufflevector(a, b, 2, 6, 3, 7);
     const quad cd = __builtin_shufflevector(c, d, 0, 4, 1, 5) + __builtin_shufflevector(c, d, 2, 6, 3, 7);
-    quad sums;
-    memcpy(&sums, to, sizeof sums);
-    sums += __builtin_shufflevector(ab, cd, 0, 1, 4, 5) + __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
-    memcpy(to, &sums, sizeof sums);
+    return __builtin_shufflevector(ab, cd, 0, 1, 4, 5) + __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+}
+
+#if VECTOR_BYTES >= 32
+
+/* Sums of every fourth lane of a and of b, in turns. */
+INLINE oct meet(oct a, oct b) {
+    return __builtin_shufflevector(a, b, 0, 8, 1, 9, 4, 12, 5, 13) +
+           __builtin_shufflevector(a, b, 2, 10, 3, 11, 6, 14, 7, 15);
+}
+
+INLINE oct sums_of_eight(const vec *v) {
+    oct pairs[4], quads[2];
+    for (int n = 0; n < 4; n++) pairs[n] = meet(fold_to_eight(v[2 * n]), fold_to_eight(v[2 * n + 1]));
+    for (int n = 0; n < 2; n++)
+        quads[n] = __builtin_shufflevector(pairs[2 * n], pairs[2 * n + 1], 0, 1, 8, 9, 4, 5, 12, 13) +
+                   __builtin_shufflevector(pairs[2 * n], pairs[2 * n + 1], 2, 3, 10, 11, 6, 7, 14, 15);
+    return __builtin_shufflevector(quads[0], quads[1], 0, 1, 2, 3, 8, 9, 10, 11) +
+           __builtin_shufflevector(quads[0], quads[1], 4, 5, 6, 7, 12, 13, 14, 15);
+}
+
+#else
+
+INLINE oct sums_of_eight(const vec *v) {
+    const quad low = sums_of_four(v), high = sums_of_four(v + 4);
+    return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7);
+}
+
+#endif
+
+/* Add the sums over the lanes of each of 1, 4 or 8 vectors to as many numbers; of 1, to 4 of which 3 get nothing. */
+INLINE void add_sums(real *to, const vec *v, int count) {
+    if (count == 8) {
+        oct sums;
+        memcpy(&sums, to, sizeof sums);
+        sums += sums_of_eight(v);
+        memcpy(to, &sums, sizeof sums);
+    } else {
+        quad sums;
+        memcpy(&sums, to, sizeof sums);
+        sums += sums_of_four(v);
+        memcpy(to, &sums, sizeof sums);
+    }
 }
 
 #endif
@@ -147,57 +220,3 @@ INLINE vec vec_load(const real *from) {
 }
 
 INLINE void vec_store(real *to, vec v) { memcpy(to, &v, sizeof v); }
-
-INLINE float from_bfloat16(uint16_t value) {
-    uint32_t pattern = (uint32_t)value << 16;
-    float result;
-    memcpy(&result, &pattern, sizeof result);
-    return result;
-}
-
-/* to the nearest, ties to even; a NaN stays one */
-INLINE uint16_t to_bfloat16(float value) {
-    uint32_t pattern;
-    memcpy(&pattern, &value, sizeof pattern);
-    if (value != value) return (uint16_t)((pattern >> 16) | 64);
-    return (uint16_t)((pattern + 0x7fff + ((pattern >> 16) & 1)) >> 16);
-}
-
-#define READ_ROW(type, convert)                                                                \
-    do {                                                                                       \
-        const type *from = (const type *)tensor->data + offset;                                \
-        if (stride == 1)                                                                       \
-            for (int64_t i = 0; i < count; i++) to[i] = (real)convert(from[i]);                \
-        else                                                                                   \
-            for (int64_t i = 0; i < count; i++) to[i] = (real)convert(from[i * stride]);       \
-    } while (0)
-
-/* Read count elements from an offset on, in steps of stride, into the precision of the state; zeros up to room. */
-static void read_row(const pamm_tensor *tensor, int64_t offset, int64_t stride, int64_t count, int64_t room, real *to) {
-    switch (tensor->dtype) {
-    case PAMM_FLOAT32: READ_ROW(float, ); break;
-    case PAMM_FLOAT64: READ_ROW(double, ); break;
-    case PAMM_BFLOAT16: READ_ROW(uint16_t, from_bfloat16); break;
-    case PAMM_FLOAT16: READ_ROW(_Float16, ); break;
-    }
-    for (int64_t i = count; i < room; i++) to[i] = 0;
-}
-
-#define WRITE_ROW(type, convert)                                                               \
-    do {                                                                                       \
-        type *to = (type *)tensor->data + offset;                                              \
-        if (stride == 1)                                                                       \
-            for (int64_t i = 0; i < count; i++) to[i] = convert(from[i]);                      \
-        else                                                                                   \
-            for (int64_t i = 0; i < count; i++) to[i * stride] = convert(from[i]);             \
-    } while (0)
-
-/* Write count values as elements from an offset on, in steps of stride. */
-static void write_row(const pamm_tensor *tensor, int64_t offset, int64_t stride, int64_t count, const real *from) {
-    switch (tensor->dtype) {
-    case PAMM_FLOAT32: WRITE_ROW(float, (float)); break;
-    case PAMM_FLOAT64: WRITE_ROW(double, (double)); break;
-    case PAMM_BFLOAT16: WRITE_ROW(uint16_t, to_bfloat16); break;
-    case PAMM_FLOAT16: WRITE_ROW(_Float16, (_Float16)); break;
-    }
-}

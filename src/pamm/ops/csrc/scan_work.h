@@ -2,167 +2,165 @@
  *
  * For scan_kernel.c alone, which says how the work is cut.
  */
-#include "scan_math.h"
+#include "scan_rows.h"
 
-/* BLOCK is what add_sums takes. */
-enum { PARTS = 2, BLOCK = 4, WIDTH = PARTS * LANES, SEGMENT = 16, AHEAD = 16 };
+/* MOST states are scanned at once, as many as add_sums takes; CHUNK positions are read at once. */
+enum { MOST = 8, SEGMENT = 16, CHUNK = 64 };
 
-/* Room for the table of exponentials, in bytes: with more they are computed anew for each order. */
-enum { TABLE_ROOM = 768 * 1024 };
+/* Room for the table of exponentials, in bytes: with more they are computed anew for each order. The table pays even where
+ * it does not fit a core's own cache. */
+enum { TABLE_ROOM = 4 << 20 };
+
+/* What is kept of a position and a block of WIDTH channels. */
+enum { DRIVE, STEP, Y, FORWARD_FIELDS, DY = Y, DDRIVE, DSTEP, X, SLOPE, BACKWARD_FIELDS };
+
+/* What is kept of a position and all states. */
+enum { B, C, FORWARD_WEIGHTS, DB = 2, DC, BACKWARD_WEIGHTS };
 
 typedef struct {
     const pamm_scan *call;
     int64_t entry, task;  /* which of b and T */
     int64_t first, count; /* channels of the block */
-    int64_t state;        /* first of the block of states */
-    int64_t room;         /* states and what fills the last block */
-    int shared;           /* whether there is a table */
-    real *x, *step, *drive, *slope, *y, *dy, *ddrive, *dstep; /* (L, WIDTH); y serves dx, drive ddelta at the end */
-    real *B, *C;          /* (L, room) */
-    real *dB, *dC;        /* (L, room), sums over the group */
-    real *table;          /* (L, BLOCK, WIDTH) */
-    real *starts;         /* (segments, BLOCK, WIDTH) */
-    real A[BLOCK][WIDTH], rate[BLOCK][WIDTH], dA[BLOCK][WIDTH]; /* rate is A in units of log 2 */
+    int64_t state;        /* first of the states that are scanned at once */
+    int64_t room;         /* states and zeros up to a multiple of MOST */
+    int shared;           /* whether there is a table of all positions, or one of a segment's steps */
+    int fields, weights;  /* how much is kept */
+    real *channels;       /* (L, fields, WIDTH) */
+    real *states;         /* (L, weights, room); DB and DC are sums over the group */
+    real *table;          /* (L or SEGMENT, up to MOST, LANES) */
+    real *starts;         /* (segments, up to MOST, LANES) */
+    real A[MOST][WIDTH], rate[MOST][WIDTH], dA[MOST][WIDTH]; /* rate is A in units of log 2 */
     real D[WIDTH], bias[WIDTH];
 } work;
-
-static int64_t place(const pamm_tensor *tensor, int64_t i, int64_t j, int64_t k, int64_t l) {
-    return i * tensor->stride[0] + j * tensor->stride[1] + k * tensor->stride[2] + l * tensor->stride[3];
-}
 
 /* Cut as many reals as are asked for from a piece of memory; only counts where the piece is NULL. */
 static real *cut(real *memory, int64_t *used, int64_t count) {
     real *piece = memory ? memory + *used : NULL;
-    *used += (count + LANES - 1) / LANES * LANES;
+    *used += (count + WIDTH - 1) / WIDTH * WIDTH;
     return piece;
 }
 
 static int64_t lay_out(work *w, real *memory, int backward) {
-    const int64_t length = w->call->length, rows = length * WIDTH;
+    const int64_t length = w->call->length, most = MOST * LANES;
     int64_t used = 0;
-    w->room = (w->call->states + BLOCK - 1) / BLOCK * BLOCK;
-    w->shared = length * BLOCK * WIDTH * (int64_t)sizeof(real) <= TABLE_ROOM;
-    w->x = cut(memory, &used, rows);
-    w->step = cut(memory, &used, rows);
-    w->drive = cut(memory, &used, rows);
-    w->y = cut(memory, &used, rows);
-    w->B = cut(memory, &used, length * w->room);
-    w->C = cut(memory, &used, length * w->room);
-    w->table = cut(memory, &used, w->shared ? length * BLOCK * WIDTH : 0);
-    if (backward) {
-        w->slope = cut(memory, &used, rows);
-        w->dy = cut(memory, &used, rows);
-        w->ddrive = cut(memory, &used, rows);
-        w->dstep = cut(memory, &used, rows);
-        w->dB = cut(memory, &used, length * w->room);
-        w->dC = cut(memory, &used, length * w->room);
-        w->starts = cut(memory, &used, (length + SEGMENT - 1) / SEGMENT * BLOCK * WIDTH);
-    }
+    w->room = (w->call->states + MOST - 1) / MOST * MOST;
+    w->shared = length * most * (int64_t)sizeof(real) <= TABLE_ROOM;
+    w->fields = backward ? BACKWARD_FIELDS : FORWARD_FIELDS;
+    w->weights = backward ? BACKWARD_WEIGHTS : FORWARD_WEIGHTS;
+    w->channels = cut(memory, &used, length * w->fields * WIDTH);
+    w->states = cut(memory, &used, length * w->weights * w->room);
+    w->table = cut(memory, &used, (w->shared ? length : SEGMENT) * most);
+    w->starts = cut(memory, &used, backward ? (length + SEGMENT - 1) / SEGMENT * most : 0);
     return used;
 }
 
-static void read_optional(const pamm_tensor *tensor, const work *w, real *to) {
-    if (tensor->data)
-        read_row(tensor, place(tensor, w->task, w->first, 0, 0), tensor->stride[1], w->count, WIDTH, to);
-    else
-        memset(to, 0, WIDTH * sizeof *to);
+/* The block's channels in a tensor (b, T, L, E), a row for each position. */
+static rows channel_rows(const pamm_tensor *tensor, const work *w) {
+    const int64_t *by = tensor->stride;
+    return rows_at(tensor, w->entry * by[0] + w->task * by[1] + w->first * by[3], by[2], by[3], w->count);
 }
 
-/* Rows lie far apart in memory: ask for one some steps before it is read. */
-INLINE void fetch(const pamm_tensor *from, const work *w, int64_t l) {
-    static const int64_t SIZE[] = {4, 8, 2, 2};
-    if (l >= w->call->length) return;
-    const char *row = (const char *)from->data + SIZE[from->dtype] * place(from, w->entry, w->task, l, w->first);
-    for (int64_t byte = 0; byte < w->count * SIZE[from->dtype]; byte += 64) __builtin_prefetch(row + byte);
+/* The states in a tensor (b, T, L, N), a row for each position. */
+static rows state_rows(const pamm_tensor *tensor, const work *w) {
+    const int64_t *by = tensor->stride;
+    return rows_at(tensor, w->entry * by[0] + w->task * by[1], by[2], by[3], w->call->states);
 }
 
-/* Channels of the block: x, the step, its slope (backward) and the drive. */
-static void read_channels(work *w, int backward) {
-    const pamm_scan *call = w->call;
-    read_optional(&call->D, w, w->D);
-    read_optional(&call->bias, w, w->bias);
-    for (int64_t l = 0; l < call->length; l++) {
-        real *x = w->x + l * WIDTH, raw[WIDTH];
-        fetch(&call->x, w, l + AHEAD);
-        fetch(&call->delta, w, l + AHEAD);
-        if (backward) fetch(&call->dy, w, l + AHEAD);
-        const pamm_tensor *from = &call->x;
-        read_row(from, place(from, w->entry, w->task, l, w->first), from->stride[3], w->count, WIDTH, x);
-        from = &call->delta;
-        read_row(from, place(from, w->entry, w->task, l, w->first), from->stride[3], w->count, WIDTH, raw);
-        for (int i = 0; i < WIDTH; i += LANES) {
-            vec slope, step = vec_softplus(vec_load(raw + i) + vec_load(w->bias + i), &slope);
-            vec_store(w->step + l * WIDTH + i, step);
-            vec_store(w->drive + l * WIDTH + i, step * vec_load(x + i));
-            if (backward) vec_store(w->slope + l * WIDTH + i, slope);
-        }
-        if (backward) {
-            from = &call->dy;
-            read_row(from, place(from, w->entry, w->task, l, w->first), from->stride[3], w->count, WIDTH,
-                     w->dy + l * WIDTH);
-        }
+/* The block's channels in a tensor (T, E), one row of zeros where there is none. */
+static void read_optional(const pamm_tensor *from, const work *w, real *to) {
+    const int64_t *by = from->stride;
+    memset(to, 0, WIDTH * sizeof *to);
+    if (from->data) read_rows(rows_at(from, w->task * by[0] + w->first * by[1], 0, by[1], w->count), 0, 1, to, 0, WIDTH);
+}
+
+/* Channels of the block: step and drive; forward y with what the direct path adds, backward the gradients' beginnings.
+ */
+INLINE void read_channels(work *w, int backward) {
+    const int64_t length = w->call->length, apart = (backward ? BACKWARD_FIELDS : FORWARD_FIELDS) * WIDTH;
+    const rows x = channel_rows(&w->call->x, w), delta = channel_rows(&w->call->delta, w);
+    const rows dy = channel_rows(&w->call->dy, w);
+    const int input = backward ? X : Y;
+    read_optional(&w->call->D, w, w->D);
+    read_optional(&w->call->bias, w, w->bias);
+    for (int i = 0; i < WIDTH; i++) w->D[i] *= (real)w->call->orders;
+    for (int64_t start = 0; start < length; start += CHUNK) {
+        const int64_t number = length - start < CHUNK ? length - start : CHUNK;
+        real *here = w->channels + start * apart;
+        read_rows(x, start, number, here + input * WIDTH, apart, WIDTH);
+        read_rows(delta, start, number, here + STEP * WIDTH, apart, WIDTH);
+        if (backward) read_rows(dy, start, number, here + DY * WIDTH, apart, WIDTH);
+        for (int64_t l = 0; l < number; l++, here += apart)
+            for (int i = 0; i < WIDTH; i += LANES) {
+                const vec in = vec_load(here + input * WIDTH + i);
+                vec slope, step = vec_softplus(vec_load(here + STEP * WIDTH + i) + vec_load(w->bias + i), &slope);
+                vec_store(here + STEP * WIDTH + i, step);
+                vec_store(here + DRIVE * WIDTH + i, step * in);
+                if (backward) {
+                    vec_store(here + SLOPE * WIDTH + i, slope);
+                    vec_store(here + DDRIVE * WIDTH + i, vec_of(0));
+                    vec_store(here + DSTEP * WIDTH + i, vec_of(0));
+                } else
+                    vec_store(here + Y * WIDTH + i, vec_load(w->D + i) * in);
+            }
     }
 }
 
-/* B and C of all states; the last block is filled with zeros. */
-static void read_positions(work *w) {
-    const pamm_scan *call = w->call;
-    const pamm_tensor *B = &call->B, *C = &call->C;
-    for (int64_t l = 0; l < call->length; l++) {
-        const int64_t at = l * w->room;
-        read_row(B, place(B, w->entry, w->task, l, 0), B->stride[3], call->states, w->room, w->B + at);
-        read_row(C, place(C, w->entry, w->task, l, 0), C->stride[3], call->states, w->room, w->C + at);
-    }
+/* B and C of all positions; zeros for their gradients, and up to the room for states. */
+static void read_states(work *w) {
+    const int64_t length = w->call->length, apart = w->weights * w->room;
+    read_rows(state_rows(&w->call->B, w), 0, length, w->states + B * w->room, apart, w->room);
+    read_rows(state_rows(&w->call->C, w), 0, length, w->states + C * w->room, apart, w->room);
+    for (int64_t l = 0; l < length; l++)
+        memset(w->states + l * apart + DB * w->room, 0, (w->weights - DB) * w->room * sizeof(real));
 }
-
-/* Rates of a block of states; zeros where it is not full. */
-static void read_rates(work *w) {
-    const pamm_tensor *A = &w->call->A;
-    for (int n = 0; n < BLOCK; n++) {
-        const int64_t state = w->state + n;
-        if (state < w->call->states)
-            read_row(A, place(A, w->task, w->first, state, 0), A->stride[1], w->count, WIDTH, w->A[n]);
-        else
-            memset(w->A[n], 0, sizeof w->A[n]);
-        for (int i = 0; i < WIDTH; i++) w->rate[n][i] = w->A[n][i] * (real)1.4426950408889634;
-    }
-}
-
-/* Where a position's BLOCK numbers lie in B, C and their gradients. */
-INLINE int64_t states_at(const work *w, int64_t position) { return position * w->room + w->state; }
 
 /* Gradients of B or C, of the group's channels. */
-static void write_positions(const pamm_tensor *to, const work *w, int64_t group, const real *from) {
+static void write_states(const pamm_tensor *to, const work *w, int64_t group, int field) {
     const pamm_scan *call = w->call;
-    real *sums = (real *)to->data +
-                 ((group * call->batch + w->entry) * call->tasks + w->task) * call->length * call->states;
-    for (int64_t l = 0; l < call->length; l++)
-        memcpy(sums + l * call->states, from + l * w->room, call->states * sizeof(real));
+    const int64_t row = ((group * call->batch + w->entry) * call->tasks + w->task) * call->length;
+    const rows sums = rows_at(to, row * call->states, call->states, 1, call->states);
+    write_rows(sums, 0, call->length, w->states + field * w->room, w->weights * w->room);
 }
 
-/* Gradients of the inputs by channel, from those of the drive and of the step. */
+/* Rates of the states that are scanned at once; zeros where there are fewer. */
+static void read_rates(work *w) {
+    const pamm_tensor *A = &w->call->A;
+    const int64_t *by = A->stride, left = w->call->states - w->state;
+    const rows rates = rows_at(A, w->task * by[0] + w->first * by[1] + w->state * by[2], by[2], by[1], w->count);
+    memset(w->A, 0, sizeof w->A);
+    memset(w->dA, 0, sizeof w->dA);
+    read_rows(rates, 0, left < MOST ? left : MOST, w->A[0], WIDTH, WIDTH);
+    for (int n = 0; n < MOST; n++)
+        for (int i = 0; i < WIDTH; i++) w->rate[n][i] = w->A[n][i] * (real)1.4426950408889634;
+}
+
+/* Gradients of the rates of the states that were scanned at once. */
+static void write_rates(const work *w, int64_t states) {
+    const pamm_tensor *dA = &w->call->dA;
+    const int64_t *by = dA->stride, left = w->call->states - w->state;
+    const int64_t from = w->entry * by[0] + w->task * by[1] + w->first * by[2] + w->state * by[3];
+    write_rows(rows_at(dA, from, by[3], by[2], w->count), 0, left < states ? left : states, w->dA[0], WIDTH);
+}
+
+/* Gradients of the inputs by channel, from those of the drive and of the step; they take the place of these. */
 static void write_channels(work *w) {
     const pamm_scan *call = w->call;
-    const int64_t length = call->length;
-    const real orders = (real)call->orders;
+    const int64_t length = call->length, apart = BACKWARD_FIELDS * WIDTH;
     real dD[WIDTH] = {0}, dbias[WIDTH] = {0};
     for (int64_t l = 0; l < length; l++)
         for (int i = 0; i < WIDTH; i++) {
-            const int64_t at = l * WIDTH + i;
-            w->drive[at] = (w->dstep[at] + w->ddrive[at] * w->x[at]) * w->slope[at];
-            w->y[at] = w->ddrive[at] * w->step[at] + orders * w->D[i] * w->dy[at];
-            dD[i] += orders * w->dy[at] * w->x[at];
-            dbias[i] += w->drive[at];
+            real *at = w->channels + l * apart + i, ddrive = at[DDRIVE * WIDTH], dy = at[DY * WIDTH];
+            at[DSTEP * WIDTH] = (at[DSTEP * WIDTH] + ddrive * at[X * WIDTH]) * at[SLOPE * WIDTH];
+            at[DDRIVE * WIDTH] = ddrive * at[STEP * WIDTH] + w->D[i] * dy;
+            dD[i] += (real)call->orders * dy * at[X * WIDTH];
+            dbias[i] += at[DSTEP * WIDTH];
         }
-    for (int64_t l = 0; l < length; l++) {
-        const pamm_tensor *to = &call->dx;
-        write_row(to, place(to, w->entry, w->task, l, w->first), to->stride[3], w->count, w->y + l * WIDTH);
-        to = &call->ddelta;
-        write_row(to, place(to, w->entry, w->task, l, w->first), to->stride[3], w->count, w->drive + l * WIDTH);
-    }
+    write_rows(channel_rows(&call->dx, w), 0, length, w->channels + DDRIVE * WIDTH, apart);
+    write_rows(channel_rows(&call->ddelta, w), 0, length, w->channels + DSTEP * WIDTH, apart);
     const pamm_tensor *sums[] = {&call->dD, &call->dbias};
     const real *found[] = {dD, dbias};
-    for (int which = 0; which < 2; which++)
-        if (sums[which]->data)
-            write_row(sums[which], place(sums[which], w->entry, w->task, w->first, 0), 1, w->count, found[which]);
+    for (int which = 0; which < 2; which++) {
+        const int64_t *by = sums[which]->stride, at = w->entry * by[0] + w->task * by[1] + w->first * by[2];
+        if (sums[which]->data) write_rows(rows_at(sums[which], at, 0, by[2], w->count), 0, 1, found[which], 0);
+    }
 }
