@@ -31,8 +31,6 @@ from pamm.ops.selective_scan import ENVIRONMENT, scan_backends_here
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 ARGUMENTS = {"images": "photos, in any format that Pillow reads"}
 """Help of what is given without an option, one or more paths each."""
-FLAGS = ("--scan", "--native")
-"""Options that alone mean yes."""
 USAGE_ERROR = 2
 INTERRUPTED = 130
 
@@ -199,6 +197,13 @@ COMMANDS: dict[str, tuple[Callable[..., int], Callable[..., Any]]] = {
     "info": (info_command, info_command),
 }
 """Function to call and function whose parameters are the options, by command."""
+FLAGS = {
+    f"--{name.replace('_', '-')}"
+    for _, signature in COMMANDS.values()
+    for name, parameter in inspect.signature(signature).parameters.items()
+    if isinstance(parameter.default, bool)
+}
+"""Options that alone mean yes."""
 
 
 def build_parser() -> ArgumentParser:
