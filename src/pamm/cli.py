@@ -26,7 +26,7 @@ from pamm.engine.predictor import load, predict_files
 from pamm.engine.train import train
 from pamm.models import PRESETS, create_model
 from pamm.models.info import count_macs, count_parameters
-from pamm.ops.selective_scan import ENVIRONMENT, scan_backends_here
+from pamm.ops.backends import ENVIRONMENT, scan_backends_here
 
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 ARGUMENTS = {"images": "photos, in any format that Pillow reads"}
@@ -198,7 +198,7 @@ COMMANDS: dict[str, tuple[Callable[..., int], Callable[..., Any]]] = {
 }
 """Function to call and function whose parameters are the options, by command."""
 FLAGS = {
-    f"--{name.replace('_', '-')}"
+    f"--{name}"
     for _, signature in COMMANDS.values()
     for name, parameter in inspect.signature(signature).parameters.items()
     if isinstance(parameter.default, bool)

@@ -83,14 +83,6 @@ def test_a_forked_process_may_call(example):
 
 
 @needs_library
-@pytest.mark.parametrize("optional", [True, False])
-def test_torch_can_trace_it(optional):
-    arguments = make(D=optional, bias=optional, dtype=torch.float32)
-    inputs = [arguments.get(name) for name in ("x", "delta", "A", "B", "C", "D", "delta_bias", "orders")]
-    torch.library.opcheck(native._forward, inputs)
-
-
-@needs_library
 def test_numbers_too_small_are_no_slower_and_no_surprise():
     arguments = make(dtype=torch.float32)
     with torch.no_grad():

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pamm.ops import SCAN_BACKENDS, checked_orders, scan_orders, selective_scan
-from pamm.ops.selective_scan import ENVIRONMENT
+from pamm.ops.backends import ENVIRONMENT
 from scan_toys import AVAILABLE, make
 
 

@@ -17,16 +17,15 @@ states within.
 Letters: L positions, K orders, Q steps of a chunk, N states, r rows and e channels of a group.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.autograd.function import BackwardCFunction, FunctionCtx
 
 from pamm.ops.chunk_groups import STEPS, Group, cut_groups
-from pamm.ops.reference import first_derivatives_only, softplus_step, state_dtype
+from pamm.ops.reference import channel_gradients, softplus_step, state_dtype
 
 
 def scan_chunked(
@@ -39,7 +38,7 @@ def scan_chunked(
     delta_bias: Tensor | None,
     orders: Tensor,
 ) -> Tensor:
-    """Loop over positions in chunks; see the module's text. First derivatives only, in reverse mode.
+    """Loop over positions in chunks; see the module's text.
 
     The state is float64 if any input is, else float32.
 
@@ -54,75 +53,56 @@ def scan_chunked(
         orders: permutations of the positions, (K, L), on the device of x.
 
     Returns:
-        Sum over the orders, (b, T, L, E), in the dtype of x. A backward pass with ``create_graph=True`` raises
-        RuntimeError.
+        Sum over the orders, (b, T, L, E), in the dtype of x.
     """
     dtype = state_dtype(x, delta, A, B, C, D, delta_bias)
     u = x.to(dtype)
-    step = softplus_step(delta, delta_bias, dtype)
-    y = _recurrence(
-        step.contiguous(),
-        (step * u).contiguous(),
-        A.to(dtype),
-        B.to(dtype).contiguous(),
-        C.to(dtype).contiguous(),
-        orders,
-    )
+    step = softplus_step(delta, delta_bias, dtype).contiguous()
+    y = torch.empty_like(step)
+    with _one_thread(x.device):
+        for group in cut_groups(step, (step * u).contiguous(), A.to(dtype), B.to(dtype).contiguous(), orders):
+            weights = group.by_state("C", C.to(dtype))
+            outputs = group.room("y", *group.paths, *group.rate.shape[1:])
+            group.states[0].zero_()
+            for chunk, output in enumerate(torch.split(outputs, STEPS)):
+                steps = group.run(chunk)
+                weighted = torch.mul(group.path[1 : steps + 1], weights[chunk], out=group.decays[:steps])
+                torch.sum(weighted, 2, out=output)
+                group.states[0].copy_(group.states[steps])
+            group.channels_of(y).copy_(group.put_back(outputs))
     if D is not None:
         y = torch.addcmul(y, D.to(dtype)[:, None], u, value=len(orders))
     return y.to(x.dtype)
 
 
-class _Recurrence(torch.autograd.Function):
-    """Sum over the orders of C · h, where h ← exp(step A) ⊙ h + drive B; drive is Δ x, all but A are contiguous."""
-
-    @staticmethod
-    def forward(
-        ctx: FunctionCtx, step: Tensor, drive: Tensor, A: Tensor, B: Tensor, C: Tensor, orders: Tensor
-    ) -> Tensor:
-        ctx.save_for_backward(step, drive, A, B, C, orders)
-        y = torch.empty_like(step)
-        with _one_thread(step.device):
-            for group in cut_groups(step, drive, A, B, orders):
-                weights = group.by_state("C", C)
-                outputs = group.room("y", *group.paths, *group.rate.shape[1:])
-                group.states[0].zero_()
-                for chunk, output in enumerate(torch.split(outputs, STEPS)):
-                    steps = group.run(chunk)
-                    weighted = torch.mul(group.path[1 : steps + 1], weights[chunk], out=group.decays[:steps])
-                    torch.sum(weighted, 2, out=output)
-                    group.states[0].copy_(group.states[steps])
-                group.channels_of(y).copy_(group.put_back(outputs))
-        return y
-
-    @staticmethod
-    def backward(ctx: BackwardCFunction, dy: Tensor) -> tuple[Tensor | None, ...]:
-        if torch.is_grad_enabled():
-            raise first_derivatives_only("chunked")
-        saved: tuple[Tensor, ...] = ctx.saved_tensors
-        step, drive, A, B, C, orders = saved
-        dstep, ddrive, dA, dB, dC = (
-            torch.zeros_like(tensor, memory_format=torch.contiguous_format) if needed else None
-            for tensor, needed in zip(saved[:5], ctx.needs_input_grad, strict=False)
-        )
-        dy = dy.contiguous()
-        with _one_thread(step.device):
-            for group in cut_groups(step, drive, A, B, orders):
-                gradients = _group_gradients(group, C, dy)
-                if dstep is not None:
-                    group.channels_of(dstep).copy_(group.put_back(gradients.step))
-                if ddrive is not None:
-                    group.channels_of(ddrive).copy_(group.put_back(gradients.drive))
-                if dA is not None:
-                    dA[:, group.channels].index_add_(0, group.tasks, gradients.rate.permute(1, 2, 0))
-                if dB is not None:
-                    group.states_of(dB).add_(group.put_back(gradients.B))
-                if dC is not None:
-                    group.states_of(dC).add_(group.put_back(gradients.C))
-        return dstep, ddrive, dA, dB, dC, None
-
-
-_recurrence: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], Tensor] = _Recurrence.apply
+def chunked_gradients(
+    dy: Tensor,
+    x: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None,
+    delta_bias: Tensor | None,
+    orders: Tensor,
+) -> list[Tensor]:
+    """Gradients of :func:`scan_chunked`: of x, delta, A, B, C and, where there are any, of D and delta_bias."""
+    dtype = state_dtype(x, delta, A, B, C, D, delta_bias)
+    u, weights, dy = x.to(dtype), C.to(dtype), dy.to(dtype).contiguous()
+    step = softplus_step(delta, delta_bias, dtype).contiguous()
+    drive = (step * u).contiguous()
+    dstep, ddrive = torch.empty_like(step), torch.empty_like(step)
+    dA, dB, dC = (torch.zeros_like(tensor, dtype=dtype, memory_format=torch.contiguous_format) for tensor in (A, B, C))
+    with _one_thread(x.device):
+        for group in cut_groups(step, drive, A.to(dtype), B.to(dtype).contiguous(), orders):
+            gradients = _group_gradients(group, weights, dy)
+            group.channels_of(dstep).copy_(group.put_back(gradients.step))
+            group.channels_of(ddrive).copy_(group.put_back(gradients.drive))
+            dA[:, group.channels].index_add_(0, group.tasks, gradients.rate.permute(1, 2, 0))
+            group.states_of(dB).add_(group.put_back(gradients.B))
+            group.states_of(dC).add_(group.put_back(gradients.C))
+    found = (dstep, ddrive, dA, dB, dC)
+    return channel_gradients(dy, (x, delta, A, B, C, D, delta_bias), len(orders), step, found)
 
 
 @dataclass(frozen=True)

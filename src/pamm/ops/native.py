@@ -14,9 +14,8 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.autograd.function import BackwardCFunction, FunctionCtx
 
-from pamm.ops.reference import first_derivatives_only, state_dtype
+from pamm.ops.reference import state_dtype
 
 LIBRARY = Path(__file__).parent / "csrc" / "libpamm_scan.so"
 """Where the build of the package puts the library, if there was a compiler."""
@@ -122,7 +121,7 @@ def scan_native(
     delta_bias: Tensor | None,
     orders: Tensor,
 ) -> Tensor:
-    """Scan on a CPU with the compiled library. First derivatives only, in reverse mode.
+    """Scan on a CPU with the compiled library.
 
     Strides are taken as they are. The state is float64 if any input is, else float32. Beyond its inputs and results a
     thread needs some L · (1,000 + 16 N) bytes, and the backward pass up to 8 times what B and C take.
@@ -138,39 +137,17 @@ def scan_native(
         orders: permutations of the positions, (K, L).
 
     Returns:
-        Sum over the orders, (b, T, L, E), in the dtype of x. A backward pass with ``create_graph=True`` raises
-        RuntimeError.
+        Sum over the orders, (b, T, L, E), in the dtype of x.
 
     Raises:
         MemoryError: if there is no memory for the work of a thread.
     """
-    y: Tensor = _forward(x, delta, A, B, C, D, delta_bias, orders)
-    return y
-
-
-@torch.library.custom_op("pamm::native_scan", mutates_args=(), device_types="cpu")
-def _forward(
-    x: Tensor,
-    delta: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    D: Tensor | None,
-    delta_bias: Tensor | None,
-    orders: Tensor,
-) -> Tensor:
     y = _like(x)
     _call("pamm_scan_forward", orders, x=x, delta=delta, A=A, B=B, C=C, D=D, bias=delta_bias, y=y)
     return y
 
 
-@_forward.register_fake
-def _(x: Tensor, *_others: Tensor | None) -> Tensor:
-    return _like(x)
-
-
-@torch.library.custom_op("pamm::native_scan_backward", mutates_args=(), device_types="cpu")
-def _backward(
+def native_gradients(
     dy: Tensor,
     x: Tensor,
     delta: Tensor,
@@ -181,7 +158,11 @@ def _backward(
     delta_bias: Tensor | None,
     orders: Tensor,
 ) -> list[Tensor]:
-    """Gradients of x, delta, A, B, C and, where there are any, of D and delta_bias, in this order."""
+    """Gradients of :func:`scan_native`: of x, delta, A, B, C and, where there are any, of D and delta_bias.
+
+    Raises:
+        MemoryError: if there is no memory for the work of a thread.
+    """
     dtype = state_dtype(x, delta, A, B, C, D, delta_bias)
     whole = {"dx": _like(x), "ddelta": _like(delta)}
     summed = {"dA": A, "dB": B, "dC": C, "dD": D, "dbias": delta_bias}
@@ -195,26 +176,6 @@ def _backward(
     _call("pamm_scan_backward", orders, **inputs, **whole, **sums)
     gradients = (sums[name].sum(0).to(tensor.dtype) for name, tensor in summed.items() if tensor is not None)
     return [*whole.values(), *gradients]
-
-
-@_backward.register_fake
-def _(dy: Tensor, *inputs: Tensor | None) -> list[Tensor]:
-    return [_like(tensor) for tensor in inputs[:-1] if tensor is not None]
-
-
-def _keep(ctx: FunctionCtx, inputs: tuple[Tensor | None, ...], output: Tensor) -> None:
-    ctx.save_for_backward(*inputs)  # type: ignore[arg-type]  # takes None too, which torch's types leave out
-
-
-def _gradients(ctx: BackwardCFunction, dy: Tensor) -> tuple[Tensor | None, ...]:
-    if torch.is_grad_enabled() and not torch.compiler.is_compiling():
-        raise first_derivatives_only("native")
-    inputs: tuple[Tensor | None, ...] = ctx.saved_tensors
-    found = iter(_backward(dy, *inputs))
-    return (*(None if tensor is None else next(found) for tensor in inputs[:-1]), None)
-
-
-_forward.register_autograd(_gradients, setup_context=_keep)
 
 
 def _like(tensor: Tensor) -> Tensor:

@@ -51,7 +51,7 @@ def scan_reference(
         y = y.index_add(2, order, torch.stack(outputs, dim=2))
     if D is not None:
         y = y + len(orders) * D.to(dtype)[:, None] * u
-    return y.to(x.dtype)
+    return y.to(x.dtype).contiguous()
 
 
 def state_dtype(*tensors: Tensor | None) -> torch.dtype:
@@ -68,9 +68,67 @@ def softplus_step(delta: Tensor, delta_bias: Tensor | None, dtype: torch.dtype) 
     return F.softplus(delta)
 
 
-def first_derivatives_only(backend: str) -> RuntimeError:
-    """The error of a backend whose gradients cannot be differentiated again, when that is asked of it."""
-    return RuntimeError(
-        f"the {backend} scan has first derivatives only, but create_graph=True asks for more; "
-        'pass backend="reference" to selective_scan, or set PAMM_SCAN_BACKEND=reference'
-    )
+def reference_gradients(
+    dy: Tensor,
+    x: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None,
+    delta_bias: Tensor | None,
+    orders: Tensor,
+) -> list[Tensor]:
+    """First derivatives step by step: of x, delta, A, B, C and, where there are any, of D and delta_bias.
+
+    Where autograd works it differentiates :func:`scan_reference` itself; this serves where it does not, in operators.
+    """
+    dtype = state_dtype(x, delta, A, B, C, D, delta_bias)
+    u, rate, B_all, C_all, dy = x.to(dtype), A.to(dtype), B.to(dtype), C.to(dtype), dy.to(dtype)
+    step = softplus_step(delta, delta_bias, dtype)
+    dstep, ddrive, dA, dB, dC = (torch.zeros_like(tensor) for tensor in (u, u, rate, B_all, C_all))
+    for order in orders.tolist():
+        states = [torch.zeros_like(u[:, :, 0, :, None] * rate)]  # (b, T, E, N)
+        for p in order:
+            drive = (step[:, :, p] * u[:, :, p])[..., None] * B_all[:, :, p, None]
+            states.append(torch.exp(step[:, :, p, :, None] * rate) * states[-1] + drive)
+        later = torch.zeros_like(states[0])  # what the gradient of a state gets from the steps after it
+        for p, before, state in zip(reversed(order), reversed(states[:-1]), reversed(states[1:]), strict=True):
+            dC[:, :, p] += (dy[:, :, p, :, None] * state).sum(2)
+            dstate = dy[:, :, p, :, None] * C_all[:, :, p, None] + later
+            dB[:, :, p] += (dstate * (step[:, :, p] * u[:, :, p])[..., None]).sum(2)
+            ddrive[:, :, p] += (dstate * B_all[:, :, p, None]).sum(3)
+            later = torch.exp(step[:, :, p, :, None] * rate) * dstate
+            dstep[:, :, p] += (later * before * rate).sum(3)
+            dA += (later * before * step[:, :, p, :, None]).sum(0)
+    return channel_gradients(dy, (x, delta, A, B, C, D, delta_bias), len(orders), step, (dstep, ddrive, dA, dB, dC))
+
+
+def channel_gradients(
+    dy: Tensor,
+    inputs: tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor | None, Tensor | None],
+    orders: int,
+    step: Tensor,
+    found: tuple[Tensor, Tensor, Tensor, Tensor, Tensor],
+) -> list[Tensor]:
+    """Gradients of the inputs that there are, in their dtypes, from those of what the recurrence reads.
+
+    Args:
+        dy: the output's gradient, (b, T, L, E), in the precision of the state.
+        inputs: x, delta, A, B, C, D and delta_bias.
+        orders: how many orders there are.
+        step: Δ, (b, T, L, E).
+        found: gradients of Δ in the decay, of the drive Δ x, of A, B and C.
+    """
+    dstep, ddrive, *others = found
+    x, D, delta_bias = inputs[0].to(step.dtype), inputs[5], inputs[6]
+    ddelta = (dstep + ddrive * x) * -torch.expm1(-step)  # the slope of softplus is 1 - exp(-Δ)
+    dx = ddrive * step
+    gradients = [dx, ddelta, *others]
+    if D is not None:
+        gradients[0] = torch.addcmul(dx, D.to(step.dtype)[:, None], dy, value=orders)
+        gradients.append(orders * (dy * x).sum((0, 2)))
+    if delta_bias is not None:
+        gradients.append(ddelta.sum((0, 2)))
+    given = (tensor for tensor in inputs if tensor is not None)
+    return [gradient.to(tensor.dtype).contiguous() for gradient, tensor in zip(gradients, given, strict=True)]
