@@ -1,42 +1,71 @@
-"""Time of the selective scan by backend, size and number of threads.
+"""Time and memory of the selective scan: this package's backends, others' scans, and what the machine allows.
 
-Run ``python benchmarks/scan.py`` (``--help`` lists the options). Backends are timed in turns on the same inputs, so
-that a busy machine slows all of them alike; the figures are medians over the rounds.
+Run ``python benchmarks/scan.py`` (``--help`` lists the options; a C compiler and, for one of the others, ``pip install
+mambapy`` are needed). Everything is measured in one run on the same inputs, in turns, so that a busy machine slows all
+alike; times are medians over the rounds, wall milliseconds. A floor is the time that the exponentials and multiply-adds
+of a pass take when nothing else does: 1 exponential for each channel, state and position, shared by the orders; 3
+multiply-adds forward and 10 backward for each of these and each order.
 """
 
 import argparse
+import ctypes
+import json
+import platform
 import statistics
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import torch
+from limits import Limits, measure_limits
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 from torch import Tensor
+from ways import Way, ways_here
 
-from pamm.ops import SCAN_BACKENDS, scan_orders, selective_scan
+from pamm.ops import scan_orders
+
+LONG = 1.0
+"""Seconds of a pass beyond which two rounds do."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """Sizes of one call: batch, tasks, rows and columns of the grid, channels, states, orders."""
+    """Sizes of one call: channels, states, tasks, batch, rows and columns of the grid, orders."""
 
-    b: int
-    T: int
-    height: int
-    width: int
     E: int
     N: int
+    T: int = 1
+    b: int = 1
+    height: int = 28
+    width: int = 36
     K: int = 4
+
+    @property
+    def L(self) -> int:
+        """Positions."""
+        return self.height * self.width
+
+    @property
+    def exponentials(self) -> float:
+        """How many a pass needs."""
+        return float(self.b * self.T * self.L * self.E * self.N)
+
+    @property
+    def updates(self) -> float:
+        """How many states a pass computes."""
+        return self.exponentials * self.K
 
     def __str__(self) -> str:
         """The sizes by their letters."""
-        return f"b {self.b}, T {self.T}, L {self.height}×{self.width}, E {self.E}, N {self.N}, K {self.K}"
+        return f"E {self.E}, N {self.N}, L {self.L}, T {self.T}, b {self.b}, K {self.K}"
 
-    def inputs(self) -> dict[str, Tensor]:
+    def inputs(self, device: str) -> dict[str, Tensor]:
         """Random arguments of the scan, with decays as at the start of a training."""
-        by_channel, by_state = (self.b, self.T, self.height * self.width, self.E), (self.T, self.E, self.N)
-        weights = (self.b, self.T, self.height * self.width, self.N)
+        by_channel, by_state = (self.b, self.T, self.L, self.E), (self.T, self.E, self.N)
+        weights = (self.b, self.T, self.L, self.N)
         tensors = {
             "x": torch.randn(by_channel),
             "delta": 0.1 * torch.randn(by_channel),
@@ -46,77 +75,152 @@ class Size:
             "D": torch.ones(by_state[:2]),
             "delta_bias": -5 * torch.rand(by_state[:2]),
         }
-        return {name: tensor.requires_grad_() for name, tensor in tensors.items()}
+        return {name: tensor.to(device).requires_grad_() for name, tensor in tensors.items()}
 
 
 SIZES = {
-    "tiny": Size(8, 6, 8, 10, 64, 4),
-    "training": Size(8, 6, 16, 20, 64, 8),
-    "large-batch": Size(16, 6, 16, 20, 64, 8),
-    "wide": Size(8, 6, 16, 20, 128, 4),
-    "one-image": Size(1, 6, 16, 20, 64, 8),
-    "paper-384": Size(1, 1, 28, 36, 384, 16),
-    "paper-1536": Size(1, 1, 28, 36, 1536, 16),
+    "small": Size(384, 16),
+    "large": Size(1536, 16),
+    "tasks-384": Size(384, 16, T=4),
+    "tasks-1536": Size(1536, 16, T=4),
+    "batch-1536": Size(1536, 16, T=4, b=4),
+    "states-2048": Size(2048, 64, T=5, height=32, width=32),
+    "tiny": Size(64, 4, T=6, b=8, height=16, width=20),
+}
+SCALING = {
+    "L": [replace(SIZES["small"], height=side, width=side) for side in (16, 32, 64, 128)],
+    "K": [replace(SIZES["small"], K=orders) for orders in (1, 2, 4, 8)],
+    "N": [replace(SIZES["small"], N=states) for states in (1, 4, 16, 64)],
 }
 
 
-@dataclass(frozen=True)
-class Stopwatch:
-    """Wall and processor milliseconds of a block."""
+@dataclass
+class Result:
+    """What a way took for a size: medians in milliseconds, and bytes beyond what was there before."""
 
-    wall: list[float]
-    cpu: list[float]
-
-    def __enter__(self) -> None:
-        """Start."""
-        self.wall.append(-time.perf_counter())
-        self.cpu.append(-time.process_time())
-
-    def __exit__(self, *_: object) -> None:
-        """Stop."""
-        self.wall[-1] = 1000 * (self.wall[-1] + time.perf_counter())
-        self.cpu[-1] = 1000 * (self.cpu[-1] + time.process_time())
-
-    def __str__(self) -> str:
-        """Medians, the first time left out as a warm-up."""
-        wall, cpu = (statistics.median(times[1:]) for times in (self.wall, self.cpu))
-        return f"{wall:.1f} ({cpu:.1f})"
+    forward: float
+    backward: float | None
+    memory: int | None
 
 
-def measure(size: Size, backends: list[str], rounds: int) -> dict[str, tuple[Stopwatch, Stopwatch]]:
-    """Forward and backward times of the backends, taken in turns."""
-    inputs = size.inputs()
-    orders = scan_orders("hilbert", size.height, size.width, size.K)
-    gradient = torch.randn_like(inputs["x"])
-    watches = {name: (Stopwatch([], []), Stopwatch([], [])) for name in backends}
-    for _ in range(rounds + 1):
-        for name, (forward, backward) in watches.items():
-            with forward:
-                y = selective_scan(**inputs, orders=orders, backend=name)
-            with backward:
-                torch.autograd.grad(y, list(inputs.values()), gradient)
-    return watches
+def peak_of(work: Callable[[], object], device: str) -> int | None:
+    """Bytes that were used at once, beyond those in use before; None where the system does not say."""
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        work()
+        return torch.cuda.max_memory_allocated() - before
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return None
+    ctypes.CDLL(None).malloc_trim(0)  # what others left to the allocator would hide what is used now
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is the present from here on
+
+    def kilobytes(key: str) -> int:
+        return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith(key))
+
+    before = kilobytes("VmRSS")
+    work()
+    return 1024 * (kilobytes("VmHWM") - before)
+
+
+def measure(size: Size, ways: list[Way], device: str, rounds: int) -> dict[str, Result]:
+    """Times of the ways, taken in turns, and their memory."""
+    inputs = size.inputs(device)
+    orders = scan_orders("hilbert", size.height, size.width, size.K).to(device)
+    weight = torch.randn_like(inputs["x"])
+    times: dict[str, tuple[list[float], list[float]]] = {way.name: ([], []) for way in ways}
+
+    def clock() -> float:
+        if device == "cuda":
+            torch.cuda.synchronize()
+        return 1000 * time.perf_counter()
+
+    def both(way: Way) -> None:
+        forward, backward = times[way.name]
+        start = clock()
+        y = way.scan(**inputs, orders=orders)
+        forward.append(clock() - start)
+        if size.L * size.E <= way.most_backward:
+            start = clock()
+            torch.autograd.grad(y, list(inputs.values()), weight)
+            backward.append(clock() - start)
+
+    memory = {way.name: peak_of(lambda way=way: both(way), device) for way in ways}  # a warm-up too
+    for round_ in range(rounds):
+        for way in ways:
+            forward, backward = times[way.name]
+            if round_ < 2 or forward[-1] + sum(backward[-1:]) < 1000 * LONG:
+                both(way)
+    return {
+        name: Result(
+            statistics.median(forward[1:]), statistics.median(backward[1:]) if backward else None, memory[name]
+        )
+        for name, (forward, backward) in times.items()
+    }
+
+
+def table_of(title: str, size: Size, results: dict[str, Result], limits: Limits | None) -> Table:
+    """Times, how many times the fastest's and the floor's they are, and memory."""
+    table = Table(title=title)
+    columns = ("", "forward", "× best", "× floor", "backward", "× best", "× floor", "MiB")
+    for column in columns:
+        table.add_column(column, justify="left" if column == "way" else "right", no_wrap=True)
+    floors = (None, None)
+    if limits is not None:
+        amounts = size.exponentials, size.updates
+        floors = (1000 * limits.forward_floor(*amounts), 1000 * limits.backward_floor(*amounts))
+        table.add_row("floor", f"{floors[0]:.2f}", "", "", f"{floors[1]:.2f}", "", "", "")
+
+    def cells(value: float | None, values: list[float], floor: float | None) -> tuple[str, str, str]:
+        if value is None:
+            return "", "", ""
+        return f"{value:.2f}", f"{value / min(values):.1f}", f"{value / floor:.1f}" if floor else ""
+
+    for name, result in results.items():
+        forward = cells(result.forward, [other.forward for other in results.values()], floors[0])
+        backwards = [other.backward for other in results.values() if other.backward is not None]
+        backward = cells(result.backward, backwards, floors[1])
+        memory = "" if result.memory is None else f"{result.memory / 2**20:.1f}"
+        table.add_row(name, *forward, *backward, memory)
+    return table
 
 
 def main() -> None:
-    """Print one table for each number of threads."""
+    """Print the tables, and write them as JSON if asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
-    parser.add_argument("--backends", nargs="+", choices=SCAN_BACKENDS, default=list(SCAN_BACKENDS))
-    parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--sizes", nargs="*", choices=SIZES, default=list(SIZES))
+    parser.add_argument("--scaling", nargs="*", choices=SCALING, default=[], help="series of sizes to measure too")
+    parser.add_argument("--ways", nargs="+", help="names of the scans to compare; all that are here if left out")
+    parser.add_argument("--threads", nargs="+", type=int, default=[torch.get_num_threads()])
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--json", type=Path, help="file to write the results to")
     arguments = parser.parse_args()
     console = Console()
+    here = ways_here(arguments.device)
+    unknown = set(arguments.ways or ()) - set(here)
+    if unknown:
+        parser.error(f"no such scan here: {', '.join(sorted(unknown))}; there are {', '.join(here)}")
+    ways = [here[name] for name in arguments.ways or here]
+    sizes = [SIZES[name] for name in arguments.sizes] + [size for key in arguments.scaling for size in SCALING[key]]
+    record: list[dict[str, object]] = []
     for threads in arguments.threads:
         torch.set_num_threads(threads)
-        table = Table(title=f"selective scan, float32, {threads} thread(s): wall ms (CPU ms), medians")
-        for column in ("size", "backend", "forward", "backward"):
-            table.add_column(column)
-        for name in arguments.sizes:
-            watches = measure(SIZES[name], arguments.backends, arguments.rounds)
-            for backend, (forward, backward) in watches.items():
-                table.add_row(f"{name}: {SIZES[name]}", backend, str(forward), str(backward))
-        console.print(table)
+        limits = measure_limits(threads) if arguments.device == "cpu" else None
+        if limits is not None:
+            console.print(
+                f"{threads} thread(s), {platform.machine()}: {limits.exponentials / 1e9:.1f} G exponentials/s, "
+                f"{limits.multiply_adds / 1e9:.1f} G multiply-adds/s, {limits.bytes_read / 1e9:.1f} GB/s from memory"
+            )
+        for size in track(sizes, description="measuring", transient=True, console=console):
+            results = measure(size, ways, arguments.device, arguments.rounds)
+            console.print(table_of(f"{size}; {threads} thread(s)", size, results, limits))
+            rows = {name: asdict(result) for name, result in results.items()}
+            machine = asdict(limits) if limits else torch.cuda.get_device_name()
+            record.append({"size": asdict(size), "threads": threads, "machine": machine, "ways": rows})
+    if arguments.json:
+        arguments.json.write_text(json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":

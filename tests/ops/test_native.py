@@ -118,3 +118,17 @@ def test_what_it_refuses(change, message):
     arguments = {name: change(tensor.detach()) for name, tensor in make().items() if name != "orders"}
     with pytest.raises(ValueError, match=message):
         selective_scan(**arguments, backend="native")
+
+
+@needs_library
+def test_more_positions_than_the_table_has_room_for():
+    """Beyond 8,192 positions each order computes its exponentials."""
+    arguments = make(b=1, L=8200, E=3, N=2, dtype=torch.float32)
+    weight = torch.randn(arguments["x"].shape)
+    got = results(arguments, weight)
+    wide = {name: tensor.detach().double() for name, tensor in arguments.items() if tensor.requires_grad}
+    wide = {name: tensor.requires_grad_() for name, tensor in wide.items()}
+    y = selective_scan(**wide, orders=arguments["orders"], backend="chunked")
+    want = [y.detach(), *torch.autograd.grad(y, list(wide.values()), weight.double())]
+    for mine, its in zip(got, want, strict=True):
+        assert (mine - its).abs().max() <= 1e-5 * its.abs().max()

@@ -142,21 +142,21 @@ INLINE void all_orders(work *w, int backward, int states, int shared) {
     }
 }
 
-/* The same for each number of states and with or without a table: all constants to the compiler. */
+/* The same for some numbers of states, and MOST where there is no table: all constants to the compiler. */
 INLINE void run_orders(work *w, int backward, int64_t states) {
-    switch (states + w->shared) {
-    case MOST + 1: return all_orders(w, backward, MOST, 1);
-    case MOST: return all_orders(w, backward, MOST, 0);
-    case 4 + 1: return all_orders(w, backward, 4, 1);
-    case 4: return all_orders(w, backward, 4, 0);
-    case 1 + 1: return all_orders(w, backward, 1, 1);
-    default: return all_orders(w, backward, 1, 0);
-    }
+    if (!w->shared)
+        all_orders(w, backward, MOST, 0);
+    else if (states == MOST)
+        all_orders(w, backward, MOST, 1);
+    else if (states == 4)
+        all_orders(w, backward, 4, 1);
+    else
+        all_orders(w, backward, 1, 1);
 }
 
 INLINE int64_t next_states(const work *w) {
     const int64_t left = w->call->states - w->state;
-    return left > 4 ? MOST : left > 1 ? 4 : 1;
+    return left > 4 || !w->shared ? MOST : left > 1 ? 4 : 1;
 }
 
 /* All states of a block of channels. */
