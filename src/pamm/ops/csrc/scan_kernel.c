@@ -20,7 +20,8 @@ typedef struct {
     int64_t length, room; /* numbers of positions, and of states and zeros after them */
     int64_t weights;      /* numbers from position to position in B */
     real *channels, *B, *C, *table, *starts;
-    const real *A, *rate; /* (states, WIDTH), at the vector's channels */
+    const real *A, *rate; /* (states, WIDTH), at the vector's channels, as is dA */
+    real *dA;
 } pass;
 
 #define EACH_STATE(n, p) _Pragma("GCC unroll 8") for (int n = 0; n < (p).states; n++)
@@ -55,14 +56,10 @@ INLINE void forward_order(pass p, const int64_t *order) {
     }
 }
 
-/* What goes back along an order: the gradient of the state, and the sums of those of A. */
-typedef struct {
-    vec carry[MOST], dA[MOST];
-} adjoint;
-
-/* Gradients of one segment of an order, from its last step to its first. */
-INLINE void backward_segment(pass p, const int64_t *order, int64_t start, int64_t steps, adjoint *later) {
-    vec states[SEGMENT + 1][MOST], h[MOST], products[MOST] = {0};
+/* Gradients of one segment of an order, from its last step to its first; carry is what its states get from the steps
+ * after it. Those of A are summed by segment first, which keeps the sums exact where there are many steps. */
+INLINE void backward_segment(pass p, const int64_t *order, int64_t start, int64_t steps, vec carry[MOST]) {
+    vec states[SEGMENT + 1][MOST], h[MOST], products[MOST] = {0}, dA[MOST] = {0};
     EACH_STATE(n, p) states[0][n] = h[n] = vec_load(p.starts + (start / SEGMENT * p.states + n) * LANES);
     for (int64_t s = 0; s < steps; s++) {
         const int64_t position = order[start + s];
@@ -82,34 +79,33 @@ INLINE void backward_segment(pass p, const int64_t *order, int64_t start, int64_
         const vec step = vec_load(here + STEP * WIDTH), drive = vec_load(here + DRIVE * WIDTH);
         vec dstep = vec_load(here + DSTEP * WIDTH), ddrive = vec_load(here + DDRIVE * WIDTH);
         EACH_STATE(n, p) {
-            const vec lambda = dy * weights[C * p.room + n] + later->carry[n];
-            later->carry[n] = vec_load(decays + n * LANES) * lambda;
-            const vec dexponent = later->carry[n] * states[s][n];
+            const vec lambda = dy * weights[C * p.room + n] + carry[n];
+            carry[n] = vec_load(decays + n * LANES) * lambda;
+            const vec dexponent = carry[n] * states[s][n];
             products[n] = lambda * drive;
             ddrive += lambda * weights[n];
             dstep += dexponent * vec_load(p.A + n * WIDTH);
-            later->dA[n] += dexponent * step;
+            dA[n] += dexponent * step;
         }
         vec_store(here + DSTEP * WIDTH, dstep);
         vec_store(here + DDRIVE * WIDTH, ddrive);
         add_sums(weights + DB * p.room, products, p.states);
     }
+    EACH_STATE(n, p) vec_store(p.dA + n * WIDTH, vec_load(p.dA + n * WIDTH) + dA[n]);
 }
 
-INLINE void backward_order(pass p, const int64_t *order, real *dA) {
-    vec h[MOST] = {0};
+INLINE void backward_order(pass p, const int64_t *order) {
+    vec h[MOST] = {0}, carry[MOST] = {0};
     for (int64_t l = 0; l < p.length; l++) {
         if (l % SEGMENT == 0)
             EACH_STATE(n, p) vec_store(p.starts + (l / SEGMENT * p.states + n) * LANES, h[n]);
         advance(p, order[l], l, h);
     }
-    adjoint later = {0};
     p.fill = !p.shared;
     for (int64_t start = (p.length - 1) / SEGMENT * SEGMENT; start >= 0; start -= SEGMENT) {
         const int64_t left = p.length - start;
-        backward_segment(p, order, start, left < SEGMENT ? left : SEGMENT, &later);
+        backward_segment(p, order, start, left < SEGMENT ? left : SEGMENT, carry);
     }
-    EACH_STATE(n, p) vec_store(dA + n * WIDTH, vec_load(dA + n * WIDTH) + later.dA[n]);
 }
 
 /* Hide from the compiler what an address was summed from: it would sum it anew at each step. */
@@ -121,14 +117,14 @@ INLINE void one_order(work *w, int backward, int states, int shared, int fill, i
         .states = states, .fill = fill, .shared = shared, .fields = backward ? BACKWARD_FIELDS : FORWARD_FIELDS,
         .length = w->call->length, .room = w->room, .weights = w->weights * w->room, .channels = w->channels + at,
         .B = w->states + w->state, .C = w->states + C * w->room + w->state, .table = w->table, .starts = w->starts,
-        .A = w->A[0] + at, .rate = w->rate[0] + at,
+        .A = w->A[0] + at, .rate = w->rate[0] + at, .dA = w->dA[0] + at,
     };
     whole_address(&p.channels);
     whole_address(&p.B);
     whole_address(&p.C);
     whole_address(&p.table);
     if (backward)
-        backward_order(p, order, w->dA[0] + at);
+        backward_order(p, order);
     else
         forward_order(p, order);
 }
