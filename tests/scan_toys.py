@@ -3,11 +3,10 @@
 import torch
 from torch import Tensor
 
-from pamm.ops import SCAN_BACKENDS
-from pamm.ops.native import LIBRARY
+from pamm.ops.backends import scan_backends_here
 
-AVAILABLE = [name for name in SCAN_BACKENDS if name != "native" or LIBRARY.exists()]
-"""Names of the backends that can run here: the compiled one needs a compiler when the package is installed."""
+AVAILABLE = [name for name, (_, refusal) in scan_backends_here().items() if refusal is None]
+"""Names of the backends that can run on this machine's CPU: one needs a compiler when the package is installed."""
 
 
 def make(b=2, T=1, L=8, E=5, N=3, K=2, *, D=True, bias=True, dtype=torch.float64) -> dict[str, Tensor]:

@@ -70,12 +70,16 @@ def test_the_argument_beats_the_environment(calls, monkeypatch):
     monkeypatch.setenv(ENVIRONMENT, "nonsense")
     selective_scan(**make(), backend="chunked")
     assert used(calls) == ["chunked"]
-    with pytest.raises(ValueError, match=r"'nonsense' \(PAMM_SCAN_BACKEND\); choose one of native, chunked, reference"):
+    with pytest.raises(
+        ValueError, match=r"'nonsense' \(PAMM_SCAN_BACKEND\); choose one of native, triton, chunked, reference"
+    ):
         selective_scan(**make())
 
 
 def test_an_unknown_backend():
-    with pytest.raises(ValueError, match=r"unknown scan backend 'cuda' \(backend\); choose one of native, chunked"):
+    with pytest.raises(
+        ValueError, match=r"unknown scan backend 'cuda' \(backend\); choose one of native, triton, chunked"
+    ):
         selective_scan(**make(), backend="cuda")
 
 

@@ -12,6 +12,7 @@ from pamm.ops.chunked import chunked_gradients, scan_chunked
 from pamm.ops.native import native_gradients, native_refusal, scan_native
 from pamm.ops.reference import reference_gradients, scan_reference
 from pamm.ops.scan_call import ScanCall, check_call
+from pamm.ops.triton_scan import scan_triton, triton_gradients, triton_refusal
 
 ENVIRONMENT = "PAMM_SCAN_BACKEND"
 """Environment variable with the name of the backend to use where the call names none."""
@@ -43,6 +44,13 @@ _BACKENDS = (
         scan=scan_native,
         gradients=native_gradients,
         refusal=lambda call: native_refusal(*call.tensors()),
+    ),
+    ScanBackend(
+        name="triton",
+        summary="Triton, CUDA devices: all orders, tasks and batch entries in one launch",
+        scan=scan_triton,
+        gradients=triton_gradients,
+        refusal=lambda call: triton_refusal(*call.tensors()),
     ),
     ScanBackend(
         name="chunked",
