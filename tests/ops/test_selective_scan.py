@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from pamm.ops import chunk_groups, selective_scan
+from pamm.ops import SCAN_BACKENDS, chunk_groups, selective_scan
+from pamm.ops.scan_call import ScanCall
 from scan_toys import AVAILABLE, make
 
 FAST = [name for name in AVAILABLE if name != "reference"]
@@ -85,6 +86,39 @@ def test_output_and_every_gradient(backend, sizes):
         assert selective_scan(**arguments, backend=backend).shape == arguments["x"].shape
     else:
         compare(arguments, backend)
+
+
+@pytest.mark.parametrize("backend", FAST)
+@pytest.mark.parametrize(
+    ("L", "E", "N", "K", "T"),
+    [
+        (1, 384, 64, 8, 5),
+        (1, 1, 1, 1, 1),
+        (63, 33, 64, 4, 5),
+        (63, 7, 1, 8, 5),
+        (63, 384, 3, 2, 1),
+        (1008, 384, 16, 4, 1),
+        (1008, 1, 64, 1, 5),
+        (1008, 33, 3, 8, 1),
+        (1025, 7, 16, 2, 5),
+        (1025, 384, 1, 1, 1),
+        (1025, 33, 64, 8, 1),
+        (1025, 1, 3, 4, 1),
+    ],
+)
+def test_sizes_of_every_order_of_magnitude(backend, L, E, N, K, T):
+    """Every pair of these sizes of two letters, nearly, against the reference in float64."""
+    arguments = make(b=1, T=T, L=L, E=E, N=N, K=K, dtype=torch.float32)
+    weight = torch.randn(arguments["x"].shape)
+    call = ScanCall(**{name: tensor.detach() for name, tensor in arguments.items()})
+    wide = [tensor.double() if tensor.is_floating_point() else tensor for tensor in call.tensors()]
+    truth, scan = SCAN_BACKENDS["reference"], SCAN_BACKENDS[backend]
+    want = [truth.scan(*wide), *truth.gradients(weight.double(), *wide)]
+    got = [scan.scan(*call), *scan.gradients(weight, *call)]
+    for name, mine, its in zip(("y", *arguments), got, want, strict=False):
+        limit = (1e-6 if name == "y" else 1e-5) * its.abs().max()
+        error = (mine - its).abs().max()
+        assert error <= limit, f"{name}: {error:.1e} > {limit:.1e}"
 
 
 @pytest.mark.parametrize(

@@ -50,9 +50,9 @@ INLINE void forward_order(pass p, const int64_t *order) {
         const real *weights = p.C + order[l] * p.weights;
         real *y = channels_at(p, order[l]) + Y * WIDTH;
         advance(p, order[l], l, h);
-        vec sum = vec_load(y);
+        vec sum = {0}; /* of these states first: y sums a great many */
         EACH_STATE(n, p) sum += h[n] * weights[n];
-        vec_store(y, sum);
+        vec_store(y, vec_load(y) + sum);
     }
 }
 
@@ -77,7 +77,7 @@ INLINE void backward_segment(pass p, const int64_t *order, int64_t start, int64_
         const real *decays = decays_at(p, position, s);
         const vec dy = vec_load(here + DY * WIDTH);
         const vec step = vec_load(here + STEP * WIDTH), drive = vec_load(here + DRIVE * WIDTH);
-        vec dstep = vec_load(here + DSTEP * WIDTH), ddrive = vec_load(here + DDRIVE * WIDTH);
+        vec dstep = {0}, ddrive = {0};
         EACH_STATE(n, p) {
             const vec lambda = dy * weights[C * p.room + n] + carry[n];
             carry[n] = vec_load(decays + n * LANES) * lambda;
@@ -87,8 +87,8 @@ INLINE void backward_segment(pass p, const int64_t *order, int64_t start, int64_
             dstep += dexponent * vec_load(p.A + n * WIDTH);
             dA[n] += dexponent * step;
         }
-        vec_store(here + DSTEP * WIDTH, dstep);
-        vec_store(here + DDRIVE * WIDTH, ddrive);
+        vec_store(here + DSTEP * WIDTH, vec_load(here + DSTEP * WIDTH) + dstep);
+        vec_store(here + DDRIVE * WIDTH, vec_load(here + DDRIVE * WIDTH) + ddrive);
         add_sums(weights + DB * p.room, products, p.states);
     }
     EACH_STATE(n, p) vec_store(p.dA + n * WIDTH, vec_load(p.dA + n * WIDTH) + dA[n]);
@@ -150,9 +150,10 @@ INLINE void run_orders(work *w, int backward, int64_t states) {
         all_orders(w, backward, 1, 1);
 }
 
+/* No more states than there are, where there is a table: what fills up, 0, turns into NaN where a step is infinite. */
 INLINE int64_t next_states(const work *w) {
     const int64_t left = w->call->states - w->state;
-    return left > 4 || !w->shared ? MOST : left > 1 ? 4 : 1;
+    return left >= MOST || !w->shared ? MOST : left >= 4 ? 4 : 1;
 }
 
 /* All states of a block of channels. */

@@ -79,7 +79,7 @@ INLINE vec vec_clamp(vec t, float low, float high) {
 #endif
 }
 
-/* 2^t to 1.5 ulp: 0 below -126.5 (AVX-512: -149.5), infinite above 128, NaN for NaN.
+/* 2^t to 1.5 ulp: 0 below -125.5 (AVX-512: -149.5), infinite from 128 on, NaN for NaN.
  *
  * The integer part goes into the exponent; a polynomial of degree 6, fitted to 2^f, gives the fraction f in [-1/2, 1/2]
  * to 1e-8. */
@@ -88,7 +88,7 @@ INLINE vec vec_exp2(vec t) {
     t = vec_clamp(t, -160.0f, 130.0f);
     const vec whole_part = (vec)_mm512_roundscale_ps((__m512)t, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 #else
-    t = vec_clamp(t, -127.0f, 128.0f);
+    t = vec_clamp(t, -126.0f, 128.0f);
     const vec shifted = t + 12582912.0f, whole_part = shifted - 12582912.0f; /* a number whose last place is 1 */
 #endif
     const vec f = t - whole_part;
@@ -102,7 +102,7 @@ INLINE vec vec_exp2(vec t) {
 #if VECTOR_BYTES == 64
     return (vec)_mm512_scalef_ps((__m512)p, (__m512)whole_part);
 #else
-    return p * (vec)(((vecu)shifted + 127u) << 23);
+    return (p + p) * (vec)(((vecu)shifted + 126u) << 23); /* half the power: the whole of 2^128 is no number */
 #endif
 }
 
@@ -196,13 +196,15 @@ INLINE oct sums_of_eight(const vec *v) {
 
 #endif
 
-/* Add the sums over the lanes of each of 1, 4 or 8 vectors to as many numbers; of 1, to 4 of which 3 get nothing. */
+/* Add the sums over the lanes of each of 1, 4 or 8 vectors to as many numbers. */
 INLINE void add_sums(real *to, const vec *v, int count) {
     if (count == 8) {
         oct sums;
         memcpy(&sums, to, sizeof sums);
         sums += sums_of_eight(v);
         memcpy(to, &sums, sizeof sums);
+    } else if (count == 1) {
+        *to += sums_of_four(v)[0];
     } else {
         quad sums;
         memcpy(&sums, to, sizeof sums);
