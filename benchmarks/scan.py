@@ -1,10 +1,10 @@
 """Time and memory of the selective scan: this package's backends, others' scans, and what the machine allows.
 
-Run ``python benchmarks/scan.py`` (``--help`` lists the options; a C compiler and, for one of the others, ``pip install
-mambapy`` are needed). Everything is measured in one run on the same inputs, in turns, so that a busy machine slows all
-alike; times are medians over the rounds, wall milliseconds. A floor is the time that the exponentials and multiply-adds
-of a pass take when nothing else does: 1 exponential for each channel, state and position, shared by the orders; 3
-multiply-adds forward and 10 backward for each of these and each order.
+Run ``python benchmarks/scan.py`` (``--help`` lists the options; it needs a C compiler and, for one of the others, ``pip
+install mambapy``). All is measured in one run on the same inputs, in turns, so that a busy machine slows all alike;
+times are medians over the rounds, in wall milliseconds. A floor is the time that the exponentials and multiply-adds of
+a pass take when nothing else does: one exponential for each channel, state and position, shared by the orders; three
+multiply-adds forward and ten backward for each of these and each order.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import json
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -27,8 +27,12 @@ from ways import Way, ways_here
 
 from pamm.ops import scan_orders
 
-LONG = 1.0
-"""Seconds of a pass beyond which two rounds do."""
+LONG = 1000
+"""Milliseconds beyond which two rounds do."""
+MOST_SQUARE = 1 << 16
+"""Positions times channels beyond which a backward pass whose time is quadratic is left out."""
+MOST_KEPT = 500_000_000
+"""States beyond which those that keep them all would fill the memory: only their forward pass is measured, alone."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ SCALING = {
 class Result:
     """What a way took for a size: medians in milliseconds, and bytes beyond what was there before."""
 
-    forward: float
+    forward: float | None
     backward: float | None
     memory: int | None
 
@@ -124,39 +128,46 @@ def peak_of(work: Callable[[], object], device: str) -> int | None:
     return 1024 * (kilobytes("VmHWM") - before)
 
 
-def measure(size: Size, ways: list[Way], device: str, rounds: int) -> dict[str, Result]:
-    """Times of the ways, taken in turns, and their memory."""
+def measure(size: Size, ways: list[Way], device: str, rounds: int, *, in_a_row: bool) -> dict[str, Result]:
+    """Times of the ways, taken in turns, and their memory; the first calls of all do not count."""
     inputs = size.inputs(device)
     orders = scan_orders("hilbert", size.height, size.width, size.K).to(device)
     weight = torch.randn_like(inputs["x"])
-    times: dict[str, tuple[list[float], list[float]]] = {way.name: ([], []) for way in ways}
 
     def clock() -> float:
         if device == "cuda":
             torch.cuda.synchronize()
         return 1000 * time.perf_counter()
 
-    def both(way: Way) -> None:
-        forward, backward = times[way.name]
+    def both(way: Way) -> tuple[float, float | None]:
+        fits = size.updates <= MOST_KEPT or not way.keeps_states
         start = clock()
-        y = way.scan(**inputs, orders=orders)
-        forward.append(clock() - start)
-        if size.L * size.E <= way.most_backward:
-            start = clock()
-            torch.autograd.grad(y, list(inputs.values()), weight)
-            backward.append(clock() - start)
+        with torch.set_grad_enabled(fits):
+            y = way.scan(**inputs, orders=orders)
+        forward = clock() - start
+        if not fits or (way.quadratic and size.L * size.E > MOST_SQUARE):
+            return forward, None
+        start = clock()
+        torch.autograd.grad(y, list(inputs.values()), weight)
+        return forward, clock() - start
 
-    memory = {way.name: peak_of(lambda way=way: both(way), device) for way in ways}  # a warm-up too
+    slow = {way.name: sum(filter(None, both(way))) > LONG for way in ways}
+    memory = {way.name: peak_of(lambda way=way: both(way), device) for way in ways}
+    times: dict[str, list[tuple[float, float | None]]] = {way.name: [] for way in ways}
     for round_ in range(rounds):
         for way in ways:
-            forward, backward = times[way.name]
-            if round_ < 2 or forward[-1] + sum(backward[-1:]) < 1000 * LONG:
+            if in_a_row and not slow[way.name]:
                 both(way)
+            if round_ < 2 or not slow[way.name]:
+                times[way.name].append(both(way))
+
+    def median(values: Iterable[float | None]) -> float | None:
+        known = [value for value in values if value is not None]
+        return statistics.median(known) if known else None
+
     return {
-        name: Result(
-            statistics.median(forward[1:]), statistics.median(backward[1:]) if backward else None, memory[name]
-        )
-        for name, (forward, backward) in times.items()
+        name: Result(*(median(column) for column in zip(*pairs, strict=True)), memory[name])
+        for name, pairs in times.items()
     }
 
 
@@ -177,9 +188,12 @@ def table_of(title: str, size: Size, results: dict[str, Result], limits: Limits 
             return "", "", ""
         return f"{value:.2f}", f"{value / min(values):.1f}", f"{value / floor:.1f}" if floor else ""
 
+    forwards, backwards = (
+        [value for value in column if value is not None]
+        for column in zip(*((result.forward, result.backward) for result in results.values()), strict=True)
+    )
     for name, result in results.items():
-        forward = cells(result.forward, [other.forward for other in results.values()], floors[0])
-        backwards = [other.backward for other in results.values() if other.backward is not None]
+        forward = cells(result.forward, forwards, floors[0])
         backward = cells(result.backward, backwards, floors[1])
         memory = "" if result.memory is None else f"{result.memory / 2**20:.1f}"
         table.add_row(name, *forward, *backward, memory)
@@ -195,6 +209,7 @@ def main() -> None:
     parser.add_argument("--ways", nargs="+", help="names of the scans to compare; all that are here if left out")
     parser.add_argument("--threads", nargs="+", type=int, default=[torch.get_num_threads()])
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--in-a-row", action="store_true", help="time the second of two calls in a row")
     parser.add_argument("--json", type=Path, help="file to write the results to")
     arguments = parser.parse_args()
     console = Console()
@@ -214,13 +229,13 @@ def main() -> None:
                 f"{limits.multiply_adds / 1e9:.1f} G multiply-adds/s, {limits.bytes_read / 1e9:.1f} GB/s from memory"
             )
         for size in track(sizes, description="measuring", transient=True, console=console):
-            results = measure(size, ways, arguments.device, arguments.rounds)
+            results = measure(size, ways, arguments.device, arguments.rounds, in_a_row=arguments.in_a_row)
             console.print(table_of(f"{size}; {threads} thread(s)", size, results, limits))
             rows = {name: asdict(result) for name, result in results.items()}
             machine = asdict(limits) if limits else torch.cuda.get_device_name()
             record.append({"size": asdict(size), "threads": threads, "machine": machine, "ways": rows})
     if arguments.json:
-        arguments.json.write_text(json.dumps(record, indent=1) + "\n")
+        arguments.json.write_text(json.dumps(record) + "\n")
 
 
 if __name__ == "__main__":

@@ -26,8 +26,10 @@ class Way:
     name: str
     scan: Callable[..., Tensor]
     """Called with the arguments of selective_scan."""
-    most_backward: int = 1 << 62
-    """Most positions times channels whose backward pass is worth waiting for."""
+    quadratic: bool = False
+    """Whether the time of its backward pass grows with the square of the positions."""
+    keeps_states: bool = True
+    """Whether it keeps all states of all orders for its backward pass."""
 
 
 def textbook(x: Tensor, step: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor) -> Tensor:
@@ -89,9 +91,12 @@ def of_backend(name: str) -> Callable[..., Tensor]:
 def ways_here(device: str) -> dict[str, Way]:
     """The ways that this machine has, by name."""
     serving = [name for name, (_, refusal) in scan_backends_here(device).items() if refusal is None]
-    ways = [Way(name, of_backend(name)) for name in SCAN_BACKENDS if name in serving and name != "reference"]
-    ways.append(Way("reference", of_backend("reference"), most_backward=1 << 19))
-    ways.append(Way("mamba's reference", by_order(textbook), most_backward=1 << 16))
+    ways = [
+        Way(name, of_backend(name), quadratic=name == "reference", keeps_states=name == "reference")
+        for name in SCAN_BACKENDS
+        if name in serving
+    ]
+    ways.append(Way("mamba's reference", by_order(textbook), quadratic=True))
     if find_spec("mambapy"):
         ways.append(Way("mambapy", by_order(mambapy)))
     if device == "cuda" and find_spec("mamba_ssm"):

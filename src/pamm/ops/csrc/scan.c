@@ -1,5 +1,5 @@
 /* Which build of the kernel runs, and on which threads. */
-#define _GNU_SOURCE /* affinity of threads */
+#define _GNU_SOURCE /* processors of threads */
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -77,9 +77,30 @@ typedef struct {
     const pamm_kernel *kernel;
     int backward;
     int64_t items;
+    pthread_t caller;
+    int home; /* processor of the caller */
     atomic_llong next;
     atomic_int failed;
 } job;
+
+/* Some schedulers wake a thread on the processor of the one that woke it and leave it there for milliseconds, which is
+ * longer than most calls last. So the caller steps aside for a moment, and who finds itself in its place moves away. */
+static void spread_out(const job *j) {
+#if defined(__linux__)
+    cpu_set_t allowed, others;
+    if (pthread_equal(pthread_self(), j->caller)) {
+        sched_yield();
+        return;
+    }
+    if (sched_getcpu() != j->home || sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+    others = allowed;
+    CPU_CLR(j->home, &others);
+    if (CPU_COUNT(&others) > 0 && sched_setaffinity(0, sizeof others, &others) == 0)
+        sched_setaffinity(0, sizeof allowed, &allowed);
+#else
+    (void)j;
+#endif
+}
 
 /* Take pieces of work until there are none. */
 static void work_on(void *argument) {
@@ -96,23 +117,14 @@ static void work_on(void *argument) {
     free(memory);
 }
 
-static void *start_work(void *argument) {
+static void work_together(void *argument) {
+    spread_out(argument);
     work_on(argument);
-    return NULL;
 }
 
-/* Some schedulers start a thread on the processor of its parent and leave it there for milliseconds, which is longer
- * than most calls last: forbid it that one, if there are others. */
-static void keep_off_this_processor(pthread_attr_t *attributes) {
-#if defined(__linux__)
-    cpu_set_t allowed;
-    const int here = sched_getcpu();
-    if (here < 0 || here >= CPU_SETSIZE || sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
-    CPU_CLR(here, &allowed);
-    if (CPU_COUNT(&allowed) > 0) pthread_attr_setaffinity_np(attributes, sizeof allowed, &allowed);
-#else
-    (void)attributes;
-#endif
+static void *start_work(void *argument) {
+    work_together(argument);
+    return NULL;
 }
 
 enum { MOST_THREADS = 256 };
@@ -120,13 +132,9 @@ enum { MOST_THREADS = 256 };
 /* Threads started for one call and joined at its end: none is left for a fork to lose. The caller works too. */
 static void start_threads(job *j, int64_t threads) {
     pthread_t started[MOST_THREADS];
-    pthread_attr_t attributes;
     int count = 0;
-    pthread_attr_init(&attributes);
-    keep_off_this_processor(&attributes);
-    while (count + 1 < threads && pthread_create(&started[count], &attributes, start_work, j) == 0) count++;
-    pthread_attr_destroy(&attributes);
-    work_on(j);
+    while (count + 1 < threads && pthread_create(&started[count], NULL, start_work, j) == 0) count++;
+    work_together(j);
     while (count > 0) pthread_join(started[--count], NULL);
 }
 
@@ -135,12 +143,16 @@ static int run(const pamm_scan *call, int backward) {
     if (level < 0) return 1;
     job j = {.call = call, .kernel = LEVELS[level].kernel[call->wide != 0], .backward = backward};
     j.items = j.kernel->items(call);
+#if defined(__linux__)
+    j.caller = pthread_self();
+    j.home = sched_getcpu();
+#endif
     int64_t threads = call->threads < MOST_THREADS ? call->threads : MOST_THREADS;
     if (threads > j.items) threads = j.items;
     if (threads <= 1)
         work_on(&j);
     else if (call->parallel)
-        call->parallel(work_on, &j, (unsigned)threads, 0);
+        call->parallel(work_together, &j, (unsigned)threads, 0);
     else
         start_threads(&j, threads);
     return atomic_load(&j.failed) && atomic_load(&j.next) < j.items;
