@@ -21,7 +21,7 @@ LIBRARY = Path(__file__).parent / "csrc" / "libpamm_scan.so"
 """Where the build of the package puts the library, if there was a compiler."""
 
 _DTYPES = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2, torch.float16: 3}
-_GROUP = 32
+_GROUP = 64
 """Channels, at least, of each part of the sums over channels, which does not depend on the threads."""
 _MOST_GROUPS = 8
 _LEVEL = 0
@@ -124,7 +124,7 @@ def scan_native(
     """Scan on a CPU with the compiled library.
 
     Strides are taken as they are. The state is float64 if any input is, else float32. Beyond its inputs and results a
-    thread needs some L · (1,000 + 16 N) bytes, and the backward pass up to 8 times what B and C take.
+    thread needs some L · (1,500 + 16 N) bytes, and the backward pass up to 8 times what B and C take.
 
     Args:
         x: input, (b, T, L, E).
