@@ -27,8 +27,8 @@ from ways import Way, ways_here
 
 from pamm.ops import scan_orders
 
-LONG = 1000
-"""Milliseconds beyond which two rounds do."""
+PATIENCE = 5000
+"""Milliseconds after which a way has had rounds enough."""
 MOST_SQUARE = 1 << 16
 """Positions times channels beyond which a backward pass whose time is quadratic is left out."""
 MOST_KEPT = 500_000_000
@@ -151,14 +151,14 @@ def measure(size: Size, ways: list[Way], device: str, rounds: int, *, in_a_row: 
         torch.autograd.grad(y, list(inputs.values()), weight)
         return forward, clock() - start
 
-    slow = {way.name: sum(filter(None, both(way))) > LONG for way in ways}
-    memory = {way.name: peak_of(lambda way=way: both(way), device) for way in ways}
+    first = {way.name: sum(filter(None, both(way))) for way in ways}
     times: dict[str, list[tuple[float, float | None]]] = {way.name: [] for way in ways}
+    memory = {way.name: peak_of(lambda way=way: times[way.name].append(both(way)), device) for way in ways}
     for round_ in range(rounds):
         for way in ways:
-            if in_a_row and not slow[way.name]:
-                both(way)
-            if round_ < 2 or not slow[way.name]:
+            if round_ < PATIENCE / first[way.name]:
+                if in_a_row:
+                    both(way)
                 times[way.name].append(both(way))
 
     def median(values: Iterable[float | None]) -> float | None:

@@ -27,7 +27,7 @@ SIZES = {
     "T": (1, 3),
 }
 SHAPES = {"x": "bTLE", "delta": "bTLE", "A": "TEN", "B": "bTLN", "C": "bTLN", "D": "TE", "delta_bias": "TE"}
-TOO_LONG_FOR_A_TABLE = (4 << 20) // (8 * 16) + 2
+TOO_LONG_FOR_A_TABLE = (8 << 20) // (8 * 16) + 2
 """Positions for which even the narrowest vectors compute their exponentials anew: TABLE_ROOM of csrc/scan_work.h."""
 NO_MEMORY = 1_000_000
 """Positions for which a thread asks for more memory than the test lets it have."""

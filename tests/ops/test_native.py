@@ -148,8 +148,8 @@ def test_what_it_refuses(change, message):
 
 @needs_library
 def test_more_positions_than_the_table_has_room_for():
-    """Beyond 8,192 positions each order computes its exponentials."""
-    arguments = make(b=1, L=8200, E=3, N=2, dtype=torch.float32)
+    """Beyond 16,384 positions each order computes its exponentials."""
+    arguments = make(b=1, L=16400, E=3, N=2, dtype=torch.float32)
     weight = torch.randn(arguments["x"].shape)
     got = results(arguments, weight)
     wide = {name: tensor.detach().double() for name, tensor in arguments.items() if tensor.requires_grad}

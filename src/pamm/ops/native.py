@@ -124,7 +124,7 @@ def scan_native(
     """Scan on a CPU with the compiled library.
 
     Strides are taken as they are. The state is float64 if any input is, else float32. Beyond its inputs and results a
-    thread needs some L · (1,500 + 16 N) bytes, and the backward pass up to 8 times what B and C take.
+    thread needs some L · (1,000 + 16 N) bytes, and the backward pass up to 8 times what B and C take.
 
     Args:
         x: input, (b, T, L, E).

@@ -1,9 +1,9 @@
 /* Rows of numbers, read from tensors of any dtype and strides into the precision of the state, and written back. */
 #include "scan_math.h"
 
-/* WIDTH numbers fill two lines of the cache, LINE bytes each: rows lie far apart in memory, and one line of each would
- * not be worth the way. Each is asked for AHEAD rows early. */
-enum { LINE = 64, WIDTH = 2 * LINE / sizeof(real), AHEAD = 16 };
+/* WIDTH numbers fill a line of the cache, of LINE bytes; rows lie far apart in memory, so each is asked for AHEAD rows
+ * early. */
+enum { LINE = 64, WIDTH = LINE / sizeof(real), AHEAD = 16 };
 
 /* Rows of count elements in a tensor. */
 typedef struct {

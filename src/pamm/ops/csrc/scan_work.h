@@ -9,7 +9,7 @@ enum { MOST = 8, SEGMENT = 16, CHUNK = 64 };
 
 /* Room for the table of exponentials, in bytes: with more they are computed anew for each order. The table pays even where
  * it does not fit a core's own cache. */
-enum { TABLE_ROOM = 4 << 20 };
+enum { TABLE_ROOM = 8 << 20 };
 
 /* What is kept of a position and a block of WIDTH channels. */
 enum { DRIVE, STEP, Y, FORWARD_FIELDS, DY = Y, DDRIVE, DSTEP, X, SLOPE, BACKWARD_FIELDS };
