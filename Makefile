@@ -26,7 +26,7 @@ unit: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --durations=15
 
 # The CPU build of torch comes first, so that nothing pulls another one in.
-$(INSTALLED): pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml constraints.txt hatch_build.py $(wildcard src/pamm/ops/csrc/*.[ch])
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --retries 1 --extra-index-url $(TORCH_INDEX) --constraint constraints.txt torch

@@ -4,7 +4,7 @@
  */
 #include "../src/pamm/ops/csrc/scan_math.h"
 
-enum { CHAINS = 12, ROUNDS = 400000 };
+enum { CHAINS = 12, ROUNDS = 4000000 };
 
 /* Registers alone. */
 PAMM_API double exponentials(float *memory) {

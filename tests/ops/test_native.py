@@ -1,5 +1,6 @@
 """The compiled scan: its builds, threads and processes, torch's compiler, and installations without it."""
 
+import ctypes
 import multiprocessing
 import threading
 import time
@@ -110,6 +111,15 @@ def test_without_the_library_another_backend_serves(no_library):
     assert y.isfinite().all()
     with pytest.raises(ValueError, match=r"'native' \(backend\) cannot take this call: the compiled scan is not"):
         selective_scan(**make(), backend="native")
+
+
+@needs_library
+def test_a_library_of_another_version_is_not_called(monkeypatch):
+    fields = [*native._CallStruct._fields_, ("more", ctypes.c_int64)]
+    monkeypatch.setattr(native, "_CallStruct", type("_CallStruct", (ctypes.Structure,), {"_fields_": fields}))
+    native.library.cache_clear()
+    with pytest.raises(OSError, match="was built from other sources; install pamm again"):
+        native.library()
 
 
 @pytest.mark.filterwarnings("ignore:the compiled scan is not here")

@@ -58,9 +58,11 @@ def library() -> ctypes.CDLL:
     """The loaded library.
 
     Raises:
-        OSError: if it is not there or does not load on this machine.
+        OSError: if it is not there, does not load on this machine, or was built from other sources than these.
     """
     loaded = ctypes.CDLL(str(LIBRARY))
+    if not hasattr(loaded, "pamm_scan_size") or loaded.pamm_scan_size() != ctypes.sizeof(_CallStruct):
+        raise OSError(f"{LIBRARY} was built from other sources; install pamm again")
     for name in ("pamm_scan_forward", "pamm_scan_backward"):
         getattr(loaded, name).argtypes = [ctypes.POINTER(_CallStruct)]
         getattr(loaded, name).restype = ctypes.c_int

@@ -161,3 +161,5 @@ static int run(const pamm_scan *call, int backward) {
 int pamm_scan_forward(const pamm_scan *call) { return run(call, 0); }
 
 int pamm_scan_backward(const pamm_scan *call) { return run(call, 1); }
+
+int64_t pamm_scan_size(void) { return sizeof(pamm_scan); }

@@ -46,6 +46,9 @@ typedef struct {
 PAMM_API int pamm_scan_forward(const pamm_scan *call);
 PAMM_API int pamm_scan_backward(const pamm_scan *call);
 
+/* Bytes of a pamm_scan, for callers that may be of another version. */
+PAMM_API int64_t pamm_scan_size(void);
+
 /* Number of instruction sets in this build that this machine can run, and their names, best first. */
 PAMM_API int pamm_scan_levels(void);
 PAMM_API const char *pamm_scan_level(int index);
