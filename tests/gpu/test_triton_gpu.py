@@ -9,6 +9,7 @@ from torch import Tensor
 
 from pamm.ops import triton_scan
 from pamm.ops.chunked import chunked_gradients, scan_chunked
+from pamm.ops.scan_call import ScanCall
 from pamm.ops.triton_scan import scan_triton, triton_gradients
 from scan_toys import make
 
@@ -16,27 +17,26 @@ pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
     pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="triton is not installed"),
 ]
-ORDER = ("x", "delta", "A", "B", "C", "D", "delta_bias", "orders")
 SIZES = {"b": 2, "T": 2, "L": 1008, "E": 384, "N": 16, "K": 4}
 
 
-def draw(dtype: torch.dtype = torch.float32, **sizes: int) -> list[Tensor]:
+def draw(dtype: torch.dtype = torch.float32, **sizes: int) -> tuple[Tensor, ScanCall]:
     """A gradient of the output, and the arguments of the scan."""
     arguments = make(**SIZES | sizes, dtype=dtype)
-    call = [arguments[name].detach().cuda() for name in ORDER]
-    return [torch.randn_like(call[0]), *call]
+    call = ScanCall(**{name: tensor.detach().cuda() for name, tensor in arguments.items()})
+    return torch.randn_like(call.x), call
 
 
-def results(call: list[Tensor]) -> dict[str, Tensor]:
-    found = [scan_triton(*call[1:]), *triton_gradients(*call)]
-    return dict(zip(("y", *ORDER), found, strict=False))
+def results(dy: Tensor, call: ScanCall) -> dict[str, Tensor]:
+    found = [scan_triton(call), *triton_gradients(dy, call)]
+    return dict(zip(("y", *vars(call)), found, strict=False))
 
 
-def compare(call: list[Tensor], *, output: float, gradient: float) -> None:
+def compare(dy: Tensor, call: ScanCall, *, output: float, gradient: float) -> None:
     """Output and every gradient against float64, relative to the largest value."""
-    double = [tensor.double() if tensor.is_floating_point() else tensor for tensor in call]
-    want = [scan_chunked(*double[1:]), *chunked_gradients(*double)]
-    for (name, got), value in zip(results(call).items(), want, strict=True):
+    wide = ScanCall(*(tensor.double() for tensor in call.inputs()), call.orders)
+    want = [scan_chunked(wide), *chunked_gradients(dy.double(), wide)]
+    for (name, got), value in zip(results(dy, call).items(), want, strict=True):
         limit = (output if name == "y" else gradient) * value.abs().max()
         error = (got.double() - value).abs().max()
         assert error <= limit, f"{name}: {error:.1e} > {limit:.1e}"
@@ -52,7 +52,7 @@ def compare(call: list[Tensor], *, output: float, gradient: float) -> None:
     ],
 )
 def test_output_and_every_gradient(dtype, output, gradient):
-    compare(draw(dtype), output=output, gradient=gradient)
+    compare(*draw(dtype), output=output, gradient=gradient)
 
 
 @pytest.mark.parametrize(
@@ -62,26 +62,26 @@ def test_output_and_every_gradient(dtype, output, gradient):
 )
 def test_awkward_sizes(sizes):
     """Also those with several warps to a program."""
-    compare(draw(**sizes), output=4e-6, gradient=2e-5)
+    compare(*draw(**sizes), output=4e-6, gradient=2e-5)
 
 
 @pytest.mark.parametrize("programs", [1, 1 << 20])
 def test_how_orders_are_shared_out_changes_nothing(programs, monkeypatch):
     monkeypatch.setattr(triton_scan, "_TILING", dataclasses.replace(triton_scan._TILING, programs=programs))
-    compare(draw(E=100), output=4e-6, gradient=2e-5)
+    compare(*draw(E=100), output=4e-6, gradient=2e-5)
 
 
 @pytest.mark.parametrize("programs", [1, 1 << 20])
 def test_every_run_gives_the_same_numbers(programs, monkeypatch):
     monkeypatch.setattr(triton_scan, "_TILING", dataclasses.replace(triton_scan._TILING, programs=programs))
-    call = draw()
-    first = results(call)
+    dy, call = draw()
+    first = results(dy, call)
     for _ in range(5):
-        assert all(torch.equal(got, first[name]) for name, got in results(call).items())
+        assert all(torch.equal(got, first[name]) for name, got in results(dy, call).items())
 
 
 def test_inputs_that_are_not_contiguous():
-    dy, x, delta, A, B, C, D, delta_bias, orders = draw()
-    x, delta = x.mT.contiguous().mT, delta[:, :1].expand_as(delta)
-    A, B = A.mT.contiguous().mT, B.mT.contiguous().mT
-    compare([dy, x, delta, A, B, C, D, delta_bias, orders], output=4e-6, gradient=2e-5)
+    dy, call = draw()
+    turned = {name: getattr(call, name).mT.contiguous().mT for name in ("x", "A", "B")}
+    call = dataclasses.replace(call, **turned, delta=call.delta[:, :1].expand_as(call.delta))
+    compare(dy, call, output=4e-6, gradient=2e-5)

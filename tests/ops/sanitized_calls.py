@@ -14,6 +14,7 @@ from torch import Tensor
 
 from pamm.ops import native
 from pamm.ops.native import native_gradients, scan_native
+from pamm.ops.scan_call import ScanCall
 
 ALL_CAME_BACK = "all calls came back\n"
 CALLS = 48
@@ -60,8 +61,8 @@ def laid_out(tensor: Tensor, draw: random.Random) -> Tensor:
     return tensor
 
 
-def arguments(sizes: dict[str, int], data: torch.dtype, learnt: torch.dtype, draw: random.Random) -> dict[str, Any]:
-    """Arguments of the scan by name, with or without those that may be missing."""
+def arguments(sizes: dict[str, int], data: torch.dtype, learnt: torch.dtype, draw: random.Random) -> ScanCall:
+    """Arguments of the scan, with or without those that may be missing."""
     found: dict[str, Any] = dict.fromkeys(SHAPES)
     for name, letters in SHAPES.items():
         if name in ("D", "delta_bias") and draw.random() < 0.3:
@@ -70,14 +71,14 @@ def arguments(sizes: dict[str, int], data: torch.dtype, learnt: torch.dtype, dra
         dtype = data if "L" in letters else learnt
         found[name] = laid_out((-values.abs() if name == "A" else values).to(dtype), draw)
     orders = torch.stack([torch.randperm(sizes["L"]) for _ in range(sizes["K"])])
-    return {**found, "orders": draw.choice([orders, orders.T.contiguous().T])}
+    return ScanCall(**found, orders=draw.choice([orders, orders.T.contiguous().T]))
 
 
-def scan_and_differentiate(call: dict[str, Any], draw: random.Random) -> None:
+def scan_and_differentiate(call: ScanCall, draw: random.Random) -> None:
     """Forward and backward; every number of the results must have been written, and from memory that was."""
-    y = scan_native(**call)
+    y = scan_native(call)
     dy = laid_out(torch.randn(y.shape).to(y.dtype), draw)
-    for result in (y, *native_gradients(dy, **call)):
+    for result in (y, *native_gradients(dy, call)):
         assert result.isfinite().all()
 
 
@@ -108,9 +109,9 @@ def without_memory(draw: random.Random) -> None:
     call = arguments(sizes, torch.float32, torch.float32, draw)
     for threads in (1, 2):
         torch.set_num_threads(threads)
-        for scan in (scan_native, lambda **call: native_gradients(call["x"], **call)):
+        for scan in (scan_native, lambda call: native_gradients(call.x, call)):
             try:
-                scan(**call)
+                scan(call)
             except MemoryError:
                 continue
             raise AssertionError("the memory sufficed")
@@ -118,7 +119,8 @@ def without_memory(draw: random.Random) -> None:
 
 def beyond_a_tensor() -> None:
     one = torch.zeros(1, 1, 1, 1)
-    scan_native(torch.zeros(1, 1, 40, 1), one, -torch.ones(1, 1, 1), one, one, None, None, torch.arange(40)[None])
+    x, orders = torch.zeros(1, 1, 40, 1), torch.arange(40)[None]
+    scan_native(ScanCall(x, one, -torch.ones(1, 1, 1), one, one, None, None, orders))
 
 
 def main() -> None:

@@ -111,10 +111,10 @@ def test_sizes_of_every_order_of_magnitude(backend, L, E, N, K, T):
     arguments = make(b=1, T=T, L=L, E=E, N=N, K=K, dtype=torch.float32)
     weight = torch.randn(arguments["x"].shape)
     call = ScanCall(**{name: tensor.detach() for name, tensor in arguments.items()})
-    wide = [tensor.double() if tensor.is_floating_point() else tensor for tensor in call.tensors()]
+    wide = ScanCall(*(tensor.double() for tensor in call.inputs()), call.orders)
     truth, scan = SCAN_BACKENDS["reference"], SCAN_BACKENDS[backend]
-    want = [truth.scan(*wide), *truth.gradients(weight.double(), *wide)]
-    got = [scan.scan(*call), *scan.gradients(weight, *call)]
+    want = [truth.scan(wide), *truth.gradients(weight.double(), wide)]
+    got = [scan.scan(call), *scan.gradients(weight, call)]
     for name, mine, its in zip(("y", *arguments), got, want, strict=False):
         limit = (1e-6 if name == "y" else 1e-5) * its.abs().max()
         error = (mine - its).abs().max()

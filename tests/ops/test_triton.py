@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from pamm.ops import selective_scan, triton_scan
+from pamm.ops.scan_call import ScanCall
 from pamm.ops.triton_scan import scan_triton, triton_refusal
 from scan_toys import make
 
@@ -99,7 +100,7 @@ class TestInterpreted:
         delta = torch.linspace(-80, 30, 60).reshape(1, 1, 1, 60)
         one = torch.ones(1, 1, 1, 1)
         x, A, orders = one.expand(delta.shape), -torch.ones(1, 60, 1), torch.tensor([[0]])
-        y = scan_triton(x, delta, A, one, one, None, None, orders)
+        y = scan_triton(ScanCall(x, delta, A, one, one, None, None, orders))
         torch.testing.assert_close(y.double(), delta.double().exp().log1p(), rtol=1e-6, atol=0)
 
     @pytest.mark.parametrize("where", ["x", "delta"])

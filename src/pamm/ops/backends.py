@@ -26,11 +26,11 @@ class ScanBackend:
     """Name by which it is asked for."""
     summary: str
     """What it is and where it serves, one line."""
-    scan: Callable[..., Tensor]
-    """The output, contiguous; called with the fields of :class:`ScanCall` by position."""
-    gradients: Callable[..., list[Tensor]]
-    """Called with the output's gradient and the same; gradients of x, delta, A, B, C and, where there are any, of D and
-    delta_bias, in this order, each in its tensor's dtype."""
+    scan: Callable[[ScanCall], Tensor]
+    """The output, contiguous."""
+    gradients: Callable[[Tensor, ScanCall], list[Tensor]]
+    """From the output's gradient, those of x, delta, A, B, C and, where there are any, of D and delta_bias, in this
+    order, each in its tensor's dtype."""
     refusal: Callable[[ScanCall], str | None]
     """Why it cannot take this very call, or None where it can."""
     any_derivative: bool = False

@@ -25,43 +25,24 @@ import torch
 from torch import Tensor
 
 from pamm.ops.chunk_groups import STEPS, Group, cut_groups
-from pamm.ops.reference import channel_gradients, softplus_step, state_dtype
+from pamm.ops.reference import channel_gradients, softplus_step
+from pamm.ops.scan_call import ScanCall
 
 
-def scan_chunked(
-    x: Tensor,
-    delta: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    D: Tensor | None,
-    delta_bias: Tensor | None,
-    orders: Tensor,
-) -> Tensor:
+def scan_chunked(call: ScanCall) -> Tensor:
     """Loop over positions in chunks; see the module's text.
 
     The state is float64 if any input is, else float32.
 
-    Args:
-        x: input, (b, T, L, E).
-        delta: step before bias and softplus, (b, T, L, E).
-        A: decay, (T, E, N), negative.
-        B: input weights, (b, T, L, N).
-        C: output weights, (b, T, L, N).
-        D: weight of the direct path, (T, E), or None.
-        delta_bias: bias of the step, (T, E), or None.
-        orders: permutations of the positions, (K, L), on the device of x.
-
     Returns:
         Sum over the orders, (b, T, L, E), in the dtype of x.
     """
-    dtype = state_dtype(x, delta, A, B, C, D, delta_bias)
-    u = x.to(dtype)
-    step = softplus_step(delta, delta_bias, dtype).contiguous()
+    u, A, B, C = (tensor.to(call.dtype) for tensor in (call.x, call.A, call.B, call.C))
+    step = softplus_step(call).contiguous()
     y = torch.empty_like(step)
-    with _one_thread(x.device):
-        for group in cut_groups(step, (step * u).contiguous(), A.to(dtype), B.to(dtype).contiguous(), orders):
-            weights = group.by_state("C", C.to(dtype))
+    with _one_thread(u.device):
+        for group in cut_groups(step, (step * u).contiguous(), A, B.contiguous(), call.orders):
+            weights = group.by_state("C", C)
             outputs = group.room("y", *group.paths, *group.rate.shape[1:])
             group.states[0].zero_()
             for chunk, output in enumerate(torch.split(outputs, STEPS)):
@@ -70,39 +51,26 @@ def scan_chunked(
                 torch.sum(weighted, 2, out=output)
                 group.states[0].copy_(group.states[steps])
             group.channels_of(y).copy_(group.put_back(outputs))
-    if D is not None:
-        y = torch.addcmul(y, D.to(dtype)[:, None], u, value=len(orders))
-    return y.to(x.dtype)
+    if call.D is not None:
+        y = torch.addcmul(y, call.D.to(call.dtype)[:, None], u, value=len(call.orders))
+    return y.to(call.x.dtype)
 
 
-def chunked_gradients(
-    dy: Tensor,
-    x: Tensor,
-    delta: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    D: Tensor | None,
-    delta_bias: Tensor | None,
-    orders: Tensor,
-) -> list[Tensor]:
+def chunked_gradients(dy: Tensor, call: ScanCall) -> list[Tensor]:
     """Gradients of :func:`scan_chunked`: of x, delta, A, B, C and, where there are any, of D and delta_bias."""
-    dtype = state_dtype(x, delta, A, B, C, D, delta_bias)
-    u, weights, dy = x.to(dtype), C.to(dtype), dy.to(dtype).contiguous()
-    step = softplus_step(delta, delta_bias, dtype).contiguous()
-    drive = (step * u).contiguous()
+    u, A, B, C, dy = (tensor.to(call.dtype) for tensor in (call.x, call.A, call.B, call.C, dy))
+    step, dy = softplus_step(call).contiguous(), dy.contiguous()
     dstep, ddrive = torch.empty_like(step), torch.empty_like(step)
-    dA, dB, dC = (torch.zeros_like(tensor, dtype=dtype, memory_format=torch.contiguous_format) for tensor in (A, B, C))
-    with _one_thread(x.device):
-        for group in cut_groups(step, drive, A.to(dtype), B.to(dtype).contiguous(), orders):
-            gradients = _group_gradients(group, weights, dy)
+    dA, dB, dC = (torch.zeros_like(tensor, memory_format=torch.contiguous_format) for tensor in (A, B, C))
+    with _one_thread(u.device):
+        for group in cut_groups(step, (step * u).contiguous(), A, B.contiguous(), call.orders):
+            gradients = _group_gradients(group, C, dy)
             group.channels_of(dstep).copy_(group.put_back(gradients.step))
             group.channels_of(ddrive).copy_(group.put_back(gradients.drive))
             dA[:, group.channels].index_add_(0, group.tasks, gradients.rate.permute(1, 2, 0))
             group.states_of(dB).add_(group.put_back(gradients.B))
             group.states_of(dC).add_(group.put_back(gradients.C))
-    found = (dstep, ddrive, dA, dB, dC)
-    return channel_gradients(dy, (x, delta, A, B, C, D, delta_bias), len(orders), step, found)
+    return channel_gradients(dy, call, step, (dstep, ddrive, dA, dB, dC))
 
 
 @dataclass(frozen=True)

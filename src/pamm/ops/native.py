@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from pamm.ops.reference import state_dtype
+from pamm.ops.scan_call import ScanCall
 
 LIBRARY = Path(__file__).parent / "csrc" / "libpamm_scan.so"
 """Where the build of the package puts the library, if there was a compiler."""
@@ -113,30 +113,11 @@ def native_refusal(*tensors: Tensor) -> str | None:
     return _why_not_here()
 
 
-def scan_native(
-    x: Tensor,
-    delta: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    D: Tensor | None,
-    delta_bias: Tensor | None,
-    orders: Tensor,
-) -> Tensor:
+def scan_native(call: ScanCall) -> Tensor:
     """Scan on a CPU with the compiled library.
 
     Strides are taken as they are. The state is float64 if any input is, else float32. Beyond its inputs and results a
     thread needs some L · (1,000 + 16 N) bytes, and the backward pass up to 8 times what B and C take.
-
-    Args:
-        x: input, (b, T, L, E).
-        delta: step before bias and softplus, (b, T, L, E).
-        A: decay, (T, E, N), negative.
-        B: input weights, (b, T, L, N).
-        C: output weights, (b, T, L, N).
-        D: weight of the direct path, (T, E), or None.
-        delta_bias: bias of the step, (T, E), or None.
-        orders: permutations of the positions, (K, L).
 
     Returns:
         Sum over the orders, (b, T, L, E), in the dtype of x.
@@ -144,38 +125,26 @@ def scan_native(
     Raises:
         MemoryError: if there is no memory for the work of a thread.
     """
-    y = _like(x)
-    _call("pamm_scan_forward", orders, x=x, delta=delta, A=A, B=B, C=C, D=D, bias=delta_bias, y=y)
+    y = _like(call.x)
+    _run("pamm_scan_forward", call, y=y)
     return y
 
 
-def native_gradients(
-    dy: Tensor,
-    x: Tensor,
-    delta: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    D: Tensor | None,
-    delta_bias: Tensor | None,
-    orders: Tensor,
-) -> list[Tensor]:
+def native_gradients(dy: Tensor, call: ScanCall) -> list[Tensor]:
     """Gradients of :func:`scan_native`: of x, delta, A, B, C and, where there are any, of D and delta_bias.
 
     Raises:
         MemoryError: if there is no memory for the work of a thread.
     """
-    dtype = state_dtype(x, delta, A, B, C, D, delta_bias)
-    whole = {"dx": _like(x), "ddelta": _like(delta)}
-    summed = {"dA": A, "dB": B, "dC": C, "dD": D, "dbias": delta_bias}
-    parts = {"dB": _groups(x), "dC": _groups(x)}
+    whole = {"dx": _like(call.x), "ddelta": _like(call.delta)}
+    summed = {"dA": call.A, "dB": call.B, "dC": call.C, "dD": call.D, "dbias": call.delta_bias}
+    parts = {"dB": _groups(call), "dC": _groups(call)}
     sums = {
-        name: tensor.new_zeros(parts.get(name, len(x)), *tensor.shape, dtype=dtype)
+        name: tensor.new_zeros(parts.get(name, len(call.x)), *tensor.shape, dtype=call.dtype)
         for name, tensor in summed.items()
         if tensor is not None
     }
-    inputs = {"x": x, "delta": delta, "A": A, "B": B, "C": C, "D": D, "bias": delta_bias, "dy": dy}
-    _call("pamm_scan_backward", orders, **inputs, **whole, **sums)
+    _run("pamm_scan_backward", call, dy=dy, **whole, **sums)
     gradients = (sums[name].sum(0).to(tensor.dtype) for name, tensor in summed.items() if tensor is not None)
     return [*whole.values(), *gradients]
 
@@ -184,27 +153,24 @@ def _like(tensor: Tensor) -> Tensor:
     return torch.empty_like(tensor, memory_format=torch.contiguous_format)
 
 
-def _groups(x: Tensor) -> int:
+def _groups(call: ScanCall) -> int:
     """Into how many parts the channels are cut, for threads and for sums over channels."""
-    return max(1, min(_MOST_GROUPS, x.shape[-1] // _GROUP))
+    return max(1, min(_MOST_GROUPS, call.x.shape[-1] // _GROUP))
 
 
-def _call(function: str, orders: Tensor, **tensors: Tensor | None) -> None:
-    """Call the library with tensors by the names of ``pamm_scan``."""
-    x, A = tensors["x"], tensors["A"]
-    assert x is not None
-    assert A is not None
-    orders = orders.contiguous()
-    call = _CallStruct(*x.shape, A.shape[2], len(orders), orders.data_ptr())
-    call.parallel = _openmp() if os.getpid() == _PROCESS else None
-    work = x.numel() * A.shape[2] * len(orders)
-    call.threads = torch.get_num_threads() if work > _WORTH_A_THREAD else 1
-    call.wide = state_dtype(*(tensors[name] for name in _TENSORS[:7])) == torch.float64
-    call.level = _LEVEL
-    call.groups = _groups(x)
-    for name, tensor in tensors.items():
+def _run(function: str, call: ScanCall, **results: Tensor) -> None:
+    """Run a function of the library on a call, with more tensors by the names of ``pamm_scan``."""
+    orders, states = call.orders.contiguous(), call.A.shape[2]
+    struct = _CallStruct(*call.x.shape, states, len(orders), orders.data_ptr())
+    struct.parallel = _openmp() if os.getpid() == _PROCESS else None
+    work = call.x.numel() * states * len(orders)
+    struct.threads = torch.get_num_threads() if work > _WORTH_A_THREAD else 1
+    struct.wide = call.dtype == torch.float64
+    struct.level = _LEVEL
+    struct.groups = _groups(call)
+    for name, tensor in (*zip(_TENSORS, list(call)[:-1], strict=False), *results.items()):
         if tensor is not None:
             strides = (ctypes.c_int64 * 4)(*tensor.stride()[:4])
-            setattr(call, name, _TensorStruct(tensor.data_ptr(), strides, _DTYPES[tensor.dtype]))
-    if getattr(library(), function)(ctypes.byref(call)):
+            setattr(struct, name, _TensorStruct(tensor.data_ptr(), strides, _DTYPES[tensor.dtype]))
+    if getattr(library(), function)(ctypes.byref(struct)):
         raise MemoryError("no memory for the scan: use smaller inputs, or fewer threads (torch.set_num_threads)")

@@ -11,21 +11,26 @@ from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class ScanCall:
-    """Checked arguments of one call; the shapes are those of :func:`pamm.ops.selective_scan`.
-
-    ``orders`` is always given, and on the device of ``x``.
-    """
+    """Checked arguments of one call."""
 
     x: Tensor
+    """Input, (b, T, L, E)."""
     delta: Tensor
+    """Step before bias and softplus, (b, T, L, E)."""
     A: Tensor
+    """Decay rates, (T, E, N), negative."""
     B: Tensor
+    """Input weights, (b, T, L, N)."""
     C: Tensor
+    """Output weights, (b, T, L, N)."""
     D: Tensor | None
+    """Weight of the direct path, (T, E), or None."""
     delta_bias: Tensor | None
+    """Bias of the step, (T, E), or None."""
     orders: Tensor
+    """Permutations of the positions, (K, L), on the device of x."""
 
     def __iter__(self) -> Iterator[Tensor | None]:
         """The fields, in this order."""
@@ -34,6 +39,15 @@ class ScanCall:
     def tensors(self) -> list[Tensor]:
         """Those that are given."""
         return [tensor for tensor in self if tensor is not None]
+
+    def inputs(self) -> list[Tensor]:
+        """Those that are given and have gradients: all but the orders."""
+        return self.tensors()[:-1]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision of the state: float64 if any input has it, else float32."""
+        return torch.float64 if any(tensor.dtype == torch.float64 for tensor in self.inputs()) else torch.float32
 
 
 def check_call(

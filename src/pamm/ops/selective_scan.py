@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.autograd.function import BackwardCFunction, FunctionCtx
 
 from pamm.ops.backends import SCAN_BACKENDS, choose_backend
-from pamm.ops.scan_call import check_call
+from pamm.ops.scan_call import ScanCall, check_call
 
 
 def selective_scan(
@@ -72,7 +72,7 @@ def selective_scan(
     call = check_call(x, delta, A, B, C, D, delta_bias, orders)
     chosen = choose_backend(call, backend)
     if chosen.any_derivative:
-        return chosen.scan(*call)
+        return chosen.scan(call)
     return _apply(*call, chosen.name)
 
 
@@ -82,7 +82,7 @@ class _Scan(torch.autograd.Function):
     @staticmethod
     def forward(*inputs: Any) -> Tensor:
         *tensors, backend = inputs
-        return SCAN_BACKENDS[backend].scan(*tensors)
+        return SCAN_BACKENDS[backend].scan(ScanCall(*tensors))
 
     @staticmethod
     def setup_context(ctx: FunctionCtx, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -101,8 +101,8 @@ class _ScanGradients(torch.autograd.Function):
 
     @staticmethod
     def forward(*inputs: Any) -> tuple[Tensor, ...]:
-        *tensors, backend = inputs
-        return tuple(SCAN_BACKENDS[backend].gradients(*tensors))
+        dy, *tensors, backend = inputs
+        return tuple(SCAN_BACKENDS[backend].gradients(dy, ScanCall(*tensors)))
 
     @staticmethod
     def setup_context(ctx: FunctionCtx, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
@@ -130,59 +130,33 @@ def _refuse_second_derivatives() -> NoReturn:
     )
 
 
-@torch.library.custom_op("pamm::selective_scan", mutates_args=())
-def _scan(
-    x: Tensor,
-    delta: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    D: Tensor | None,
-    delta_bias: Tensor | None,
-    orders: Tensor | None,
-    backend: str | None,
-) -> Tensor:
-    call = check_call(x, delta, A, B, C, D, delta_bias, orders)
-    return choose_backend(call, backend).scan(*call)
+_INPUTS = (
+    "Tensor x, Tensor delta, Tensor A, Tensor B, Tensor C, Tensor? D, Tensor? delta_bias, Tensor? orders, str? backend"
+)
+
+
+@torch.library.custom_op("pamm::selective_scan", mutates_args=(), schema=f"({_INPUTS}) -> Tensor")
+def _scan(*inputs: Any) -> Tensor:
+    *tensors, backend = inputs
+    call = check_call(*tensors)
+    return choose_backend(call, backend).scan(call)
 
 
 @_scan.register_fake
-def _(
-    x: Tensor,
-    delta: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    D: Tensor | None,
-    delta_bias: Tensor | None,
-    orders: Tensor | None,
-    backend: str | None,
-) -> Tensor:
-    check_call(x, delta, A, B, C, D, delta_bias, orders, values=False)
-    return _like(x)
+def _(*inputs: Any) -> Tensor:
+    return _like(check_call(*inputs[:-1], values=False).x)
 
 
-@torch.library.custom_op("pamm::selective_scan_backward", mutates_args=())
-def _scan_backward(
-    dy: Tensor,
-    x: Tensor,
-    delta: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    D: Tensor | None,
-    delta_bias: Tensor | None,
-    orders: Tensor | None,
-    backend: str | None,
-) -> list[Tensor]:
-    """Gradients of x, delta, A, B, C and, where there are any, of D and delta_bias, in this order."""
-    call = check_call(x, delta, A, B, C, D, delta_bias, orders, values=False)
-    return choose_backend(call, backend).gradients(dy, *call)
+@torch.library.custom_op("pamm::selective_scan_backward", mutates_args=(), schema=f"(Tensor dy, {_INPUTS}) -> Tensor[]")
+def _scan_backward(dy: Tensor, *inputs: Any) -> list[Tensor]:
+    *tensors, backend = inputs
+    call = check_call(*tensors, values=False)
+    return choose_backend(call, backend).gradients(dy, call)
 
 
 @_scan_backward.register_fake
-def _(dy: Tensor, *inputs: Tensor | str | None) -> list[Tensor]:
-    return [_like(tensor) for tensor in inputs[:-2] if isinstance(tensor, Tensor)]
+def _(dy: Tensor, *inputs: Any) -> list[Tensor]:
+    return [_like(tensor) for tensor in check_call(*inputs[:-1], values=False).inputs()]
 
 
 def _gradients(ctx: BackwardCFunction, dy: Tensor) -> tuple[Tensor | None, ...]:

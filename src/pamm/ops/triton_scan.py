@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from pamm.ops.reference import channel_gradients, softplus_step
+from pamm.ops.scan_call import ScanCall
 
 _DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 
@@ -101,16 +102,7 @@ def triton_refusal(*tensors: Tensor) -> str | None:
     return None
 
 
-def scan_triton(
-    x: Tensor,
-    delta: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    D: Tensor | None,
-    delta_bias: Tensor | None,
-    orders: Tensor,
-) -> Tensor:
+def scan_triton(call: ScanCall) -> Tensor:
     """Scan on a GPU, with a state in float32.
 
     Strides are taken as they are, and every run gives the same numbers. Beyond inputs and results, the forward pass
@@ -118,58 +110,37 @@ def scan_triton(
     P is the number of parts into which the orders are shared out to keep the GPU busy: 1 for large inputs, up to K for
     small ones.
 
-    Args:
-        x: input, (b, T, L, E).
-        delta: step before bias and softplus, (b, T, L, E).
-        A: decay, (T, E, N), negative.
-        B: input weights, (b, T, L, N).
-        C: output weights, (b, T, L, N).
-        D: weight of the direct path, (T, E), or None.
-        delta_bias: bias of the step, (T, E), or None.
-        orders: permutations of the positions, (K, L), on the device of x.
-
     Returns:
         Sum over the orders, (b, T, L, E), in the dtype of x.
     """
+    x, delta = call.x, call.delta
     if not x.numel():
         return x.new_empty(x.shape)
-    launch = _Launch.of(x, A, orders)
+    launch = _Launch.of(x, call.A, call.orders)
     _, tasks, length, width = x.shape
     y = x.new_empty(launch.parts, *x.shape, dtype=torch.float32)
     launch(
         "forward_kernel",
-        *(x, delta, A.float().mT.contiguous(), _weights(B, C, launch.states)),
-        *(_of_channels(D, x), _of_channels(delta_bias, x), orders.int().contiguous(), y),
+        *(x, delta, call.A.float().mT.contiguous(), _weights(call.B, call.C, launch.states)),
+        *(_of_channels(call.D, x), _of_channels(call.delta_bias, x), call.orders.int().contiguous(), y),
         *(*x.stride(), *delta.stride()),
-        *(tasks, length, width, A.shape[2], len(orders)),
+        *(tasks, length, width, call.A.shape[2], len(call.orders)),
     )
     return _sum_of_parts(y).to(x.dtype)
 
 
-def triton_gradients(
-    dy: Tensor,
-    x: Tensor,
-    delta: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    D: Tensor | None,
-    delta_bias: Tensor | None,
-    orders: Tensor,
-) -> list[Tensor]:
+def triton_gradients(dy: Tensor, call: ScanCall) -> list[Tensor]:
     """Gradients of :func:`scan_triton`: of x, delta, A, B, C and, where there are any, of D and delta_bias."""
-    if not x.numel():
-        return [tensor.new_zeros(tensor.shape) for tensor in (x, delta, A, B, C, D, delta_bias) if tensor is not None]
-    step = softplus_step(delta, delta_bias, torch.float32).contiguous()
-    ddrive, dstep, dA, dB, dC = _scan_back(dy.contiguous(), step, (step * x).contiguous(), A, B, C, orders)
-    found = (dstep, ddrive, dA, dB, dC)
-    return channel_gradients(dy.float(), (x, delta, A, B, C, D, delta_bias), len(orders), step, found)
+    if not call.x.numel():
+        return [tensor.new_zeros(tensor.shape) for tensor in call.inputs()]
+    step = softplus_step(call).contiguous()
+    return channel_gradients(dy.float(), call, step, _scan_back(dy.contiguous(), step, call))
 
 
-def _scan_back(
-    dy: Tensor, step: Tensor, drive: Tensor, A: Tensor, B: Tensor, C: Tensor, orders: Tensor
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Gradients of drive, step (where drive is given), A, B and C, in float32."""
+def _scan_back(dy: Tensor, step: Tensor, call: ScanCall) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Gradients of step (where the drive is given), drive, A, B and C, in float32."""
+    A, orders = call.A, call.orders
+    drive = (step * call.x).contiguous()
     launch = _Launch.of(step, A, orders)
     batch, tasks, length, width = step.shape
     states = A.shape[2]
@@ -180,14 +151,14 @@ def _scan_back(
     dA_tiles = step.new_empty(launch.parts, launch.blocks, batch, tasks, launch.states, _TILING.channels)
     launch(
         "backward_kernel",
-        *(step, drive, dy, A.float().mT.contiguous(), _weights(B, C, launch.states), orders.int().contiguous()),
-        *(tiles, dstep, ddrive, dweights, dA_tiles),
+        *(step, drive, dy, A.float().mT.contiguous(), _weights(call.B, call.C, launch.states)),
+        *(orders.int().contiguous(), tiles, dstep, ddrive, dweights, dA_tiles),
         *(tasks, length, width, states, len(orders)),
         SEGMENT=_TILING.segment,
     )
     dA = dA_tiles.sum((0, 2)).permute(1, 0, 3, 2).flatten(1, 2)[:, :width, :states]  # (T, E, N)
     dB, dC = (dweights[..., side, :states].sum((0, 1)) for side in (0, 1))
-    return _sum_of_parts(ddrive), _sum_of_parts(dstep), dA.contiguous(), dB, dC
+    return _sum_of_parts(dstep), _sum_of_parts(ddrive), dA.contiguous(), dB, dC
 
 
 def _weights(B: Tensor, C: Tensor, states: int) -> Tensor:
