@@ -92,7 +92,7 @@ SIZES = {
     "tiny": Size(64, 4, T=6, b=8, height=16, width=20),
 }
 SCALING = {
-    "L": [replace(SIZES["small"], height=side, width=side) for side in (16, 32, 64, 128)],
+    "L": [replace(SIZES["small"], height=14 * scale, width=18 * scale) for scale in (1, 2, 4, 8)],
     "K": [replace(SIZES["small"], K=orders) for orders in (1, 2, 4, 8)],
     "N": [replace(SIZES["small"], N=states) for states in (1, 4, 16, 64)],
 }
