@@ -65,7 +65,7 @@ def build(root: Path, *, target: Path = LIBRARY, flags: Sequence[str] = ()) -> N
     target = root / target
     with tempfile.TemporaryDirectory() as folder:
         objects = [Path(folder) / "scan.o"]
-        commands = [[*compiler, *FLAGS, *flags, "-c", SOURCES / "scan.c", "-o", objects[0]]]
+        commands = [[*compiler, *FLAGS, "-O2", *flags, "-c", SOURCES / "scan.c", "-o", objects[0]]]
         for level, instructions in levels.items():
             # float64 serves tests and rare calls: not worth the time that -O3 takes
             for suffix, kind in (("", ("-O3",)), ("_wide", ("-O2", "-DPAMM_WIDE"))):
