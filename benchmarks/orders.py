@@ -1,6 +1,6 @@
 """Draw the orders of visit, and measure how far apart on the grid successive positions lie.
 
-python benchmarks/orders.py --out docs/images/scan_orders.svg
+python benchmarks/orders.py --out docs/images/scan_orders.png
 """
 
 import argparse
@@ -63,7 +63,7 @@ def main() -> None:
         for direction, (axes, order) in enumerate(zip(row, scan_orders(kind, *DRAWN, directions=8), strict=True)):
             draw(axes, order, *DRAWN)
             axes.set_title(f"{kind} {direction}", fontsize=10)
-    figure.savefig(arguments.out, metadata={"Date": None} if arguments.out.suffix == ".svg" else None)
+    figure.savefig(arguments.out)
     console = Console(soft_wrap=True, highlight=False)
     console.print("| order | grid | mean jump | largest jump | box around 64 steps |")
     console.print("| --- | --- | ---: | ---: | ---: |")

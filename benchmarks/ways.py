@@ -74,8 +74,7 @@ def by_order(scan: OneScan) -> Callable[..., Tensor]:
         for task in range(x.shape[1]):
             parts = []
             for order in orders:
-                inputs = (tensor[:, task].index_select(1, order) for tensor in (x, step, B, C))
-                u, d, weights, outputs = inputs
+                u, d, weights, outputs = (tensor[:, task].index_select(1, order) for tensor in (x, step, B, C))
                 parts.append(scan(u, d, A[task], weights, outputs, D[task]).index_select(1, order.argsort()))
             y.append(torch.stack(parts).sum(0))
         return torch.stack(y, dim=1)

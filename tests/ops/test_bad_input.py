@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pamm.ops import native, selective_scan
-from scan_toys import AVAILABLE, make
+from scan_toys import AVAILABLE, leaves, make, run
 
 ONE = {4: (0, 1, 3, 2), 3: (1, 2, 1), 2: (1, 2)}
 """An element by the number of dimensions, in task 1 and channel 2 where there are channels."""
@@ -27,18 +27,10 @@ def backend(request, monkeypatch) -> str:
     return name
 
 
-def run(arguments: dict[str, Tensor], backend: str, dy: Tensor) -> dict[str, Tensor]:
-    """Output and gradients by name."""
-    wanted = {name: tensor.detach().requires_grad_() for name, tensor in arguments.items() if name != "orders"}
-    y = selective_scan(**{**arguments, **wanted}, backend=backend)
-    return {"y": y.detach(), **dict(zip(wanted, torch.autograd.grad(y, list(wanted.values()), dy), strict=True))}
-
-
 def same_numbers(arguments: dict[str, Tensor], backend: str) -> None:
     """Compare output and gradients with the reference in float64, relative to the largest number of each."""
     dy = torch.randn(arguments["x"].shape)
-    double = {name: tensor.double() if name != "orders" else tensor for name, tensor in arguments.items()}
-    got, want = run(arguments, backend, dy), run(double, "reference", dy.double())
+    got, want = run(arguments, backend, dy), run(leaves(arguments, torch.float64), "reference", dy)
     for name, value in want.items():
         assert (got[name] - value).abs().max() <= 1e-5 * value.abs().max(), name
 

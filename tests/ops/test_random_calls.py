@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from pamm.ops import selective_scan
-from scan_toys import AVAILABLE
+from scan_toys import AVAILABLE, leaves, run
 
 TOLERANCES = {torch.float32: (1e-6, 1e-5), torch.float64: (1e-12, 1e-11)}
 """Error of the output and of the gradients by precision of the state, relative to the largest value; rounding to the
@@ -113,27 +112,15 @@ def calls(draw: st.DrawFn) -> Drawn:
     )
 
 
-def run(arguments: dict[str, Tensor], backend: str, dy: Tensor) -> dict[str, Tensor]:
-    """Output and gradients by name."""
-    wanted = {name: tensor.detach().requires_grad_() for name, tensor in arguments.items() if name != "orders"}
-    y = selective_scan(**{**arguments, **wanted}, backend=backend)
-    gradients = torch.autograd.grad(y, list(wanted.values()), dy)
-    return {"y": y.detach(), **dict(zip(wanted, gradients, strict=True))}
-
-
-def double(tensor: Tensor) -> Tensor:
-    return tensor.double() if tensor.is_floating_point() else tensor
-
-
 # the same calls at each run, and no data base of those that failed
 @settings(derandomize=True, database=None, deadline=None, max_examples=200, print_blob=False)
 @given(calls())
 def test_every_backend_computes_the_reference(call):
     arguments, dy = call.arguments()
-    want = run({name: double(tensor) for name, tensor in arguments.items()}, "reference", dy.double())
+    want = run(leaves(arguments, torch.float64), "reference", dy)
     state = torch.float64 if torch.float64 in {tensor.dtype for tensor in arguments.values()} else torch.float32
     for backend in AVAILABLE:
-        got = run(arguments, backend, dy)
+        got = run(leaves(arguments), backend, dy)
         assert got.keys() == want.keys()
         for name, value in want.items():
             dtype = arguments["x" if name == "y" else name].dtype

@@ -9,37 +9,9 @@ from torch import Tensor
 
 from pamm.ops import SCAN_BACKENDS, chunk_groups, selective_scan
 from pamm.ops.scan_call import ScanCall
-from scan_toys import AVAILABLE, make
+from scan_toys import AVAILABLE, compare, leaves, make, run
 
 FAST = [name for name in AVAILABLE if name != "reference"]
-
-
-def double(arguments: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {
-        name: tensor.detach().double().requires_grad_() if tensor.is_floating_point() else tensor
-        for name, tensor in arguments.items()
-    }
-
-
-def run(arguments: dict[str, Tensor], backend: str, weight: Tensor) -> dict[str, Tensor]:
-    """Output and gradients by name."""
-    wanted = {name: tensor for name, tensor in arguments.items() if tensor.requires_grad}
-    y = selective_scan(**arguments, backend=backend)
-    gradients = torch.autograd.grad(y, list(wanted.values()), weight.to(y.dtype))
-    return {"y": y.detach(), **dict(zip(wanted, gradients, strict=True))}
-
-
-def compare(arguments: dict[str, Tensor], backend: str, *, output: float = 1e-6, gradient: float = 1e-5) -> None:
-    """Output and every gradient against the float64 reference, relative to the largest value."""
-    weight = torch.randn(arguments["x"].shape).to(arguments["x"].dtype)
-    got = run(arguments, backend, weight)
-    want = run(double(arguments), "reference", weight)
-    assert got.keys() == want.keys()
-    for name, value in want.items():
-        assert got[name].dtype == arguments["x" if name == "y" else name].dtype
-        limit = (output if name == "y" else gradient) * value.abs().max().clamp_min(1e-30)
-        error = (got[name].double() - value).abs().max()
-        assert error <= limit, f"{name}: {error:.1e} > {limit:.1e}"
 
 
 def by_hand(x, delta, A, B, C, D, delta_bias, orders) -> Tensor:
@@ -213,7 +185,7 @@ def test_the_widest_input_decides_the_state_and_x_the_result():
     arguments["A"] = arguments["A"].double().detach()
     got = selective_scan(**arguments)
     assert got.dtype == torch.float32
-    torch.testing.assert_close(got, selective_scan(**double(arguments)).float(), rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(got, selective_scan(**leaves(arguments, torch.float64)).float(), rtol=1e-6, atol=1e-6)
 
 
 def test_no_orders_is_one_order_and_d_counts_for_each():

@@ -15,39 +15,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
 
 from pamm.ops import selective_scan, triton_scan
 from pamm.ops.scan_call import ScanCall
 from pamm.ops.triton_scan import scan_triton, triton_refusal
-from scan_toys import make
+from scan_toys import compare, make, run
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 needs_triton = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="triton is not installed")
 ORDER = ("x", "delta", "A", "B", "C", "D", "delta_bias", "orders")
-
-
-def run(arguments: dict[str, Tensor], backend: str, weight: Tensor) -> dict[str, Tensor]:
-    """Output and gradients by name."""
-    wanted = {name: tensor for name, tensor in arguments.items() if tensor.requires_grad}
-    y = selective_scan(**arguments, backend=backend)
-    gradients = torch.autograd.grad(y, list(wanted.values()), weight.to(y.dtype))
-    return {"y": y.detach(), **dict(zip(wanted, gradients, strict=True))}
-
-
-def compare(arguments: dict[str, Tensor], *, output: float = 1e-6, gradient: float = 1e-5) -> None:
-    """Output and every gradient against the float64 reference, relative to the largest value."""
-    weight = torch.randn(arguments["x"].shape).to(arguments["x"].dtype)
-    double = {
-        name: tensor.detach().double().requires_grad_() if tensor.is_floating_point() else tensor
-        for name, tensor in arguments.items()
-    }
-    got, want = run(arguments, "triton", weight), run(double, "reference", weight)
-    for name, value in want.items():
-        assert got[name].dtype == arguments["x" if name == "y" else name].dtype
-        limit = (output if name == "y" else gradient) * value.abs().max().clamp_min(1e-30)
-        error = (got[name].double() - value).abs().max()
-        assert error <= limit, f"{name}: {error:.1e} > {limit:.1e}"
 
 
 class TestInterpreted:
@@ -77,13 +53,13 @@ class TestInterpreted:
         ids=str,
     )
     def test_output_and_every_gradient(self, sizes):
-        compare(make(**sizes, dtype=torch.float32))
+        compare(make(**sizes, dtype=torch.float32), "triton")
 
     @pytest.mark.parametrize("tiling", [{"programs": 1}, {"programs": 3}, {"segment": 4}, {"channels": 4}], ids=str)
     def test_how_the_work_is_cut_changes_nothing(self, tiling, monkeypatch):
         """Orders of one program, or of several; many segments; many blocks of channels."""
         monkeypatch.setattr(triton_scan, "_TILING", dataclasses.replace(triton_scan._TILING, **tiling))
-        compare(make(b=1, L=9, E=6, K=4, dtype=torch.float32))
+        compare(make(b=1, L=9, E=6, K=4, dtype=torch.float32), "triton")
 
     def test_extremes(self):
         """Steps of 30 and of e^-60, decays of e^-12000: nothing overflows, nothing is lost."""
@@ -93,7 +69,7 @@ class TestInterpreted:
             arguments["delta"][:, :, 1::5] = -60
             arguments["A"][0] = -400
             arguments["A"][1, :, 0] = -1e-6
-        compare(arguments)
+        compare(arguments, "triton")
 
     def test_the_step_is_exact_where_it_is_small(self):
         """One position of a state that starts at zero, all else one: the output is the step, softplus(delta)."""
@@ -127,7 +103,7 @@ class TestInterpreted:
         }
         changed = expanded.keys() - {"C"}
         assert not any(expanded[name].is_contiguous() for name in changed)
-        compare(expanded)
+        compare(expanded, "triton")
 
     def test_a_gradient_that_is_not_contiguous(self):
         arguments = make(b=1, L=7, dtype=torch.float32)
@@ -138,14 +114,14 @@ class TestInterpreted:
     @pytest.mark.parametrize(("dtype", "rounding"), [(torch.bfloat16, 2**-8), (torch.float16, 2**-11)])
     def test_half_precision_inputs(self, dtype, rounding):
         """The state is float32, so nothing but the results is rounded."""
-        compare(make(b=1, T=2, L=12, dtype=dtype), output=rounding, gradient=rounding)
+        compare(make(b=1, T=2, L=12, dtype=dtype), "triton", output=rounding, gradient=rounding)
 
     def test_inputs_of_several_dtypes(self):
         arguments = make(b=1, L=7, dtype=torch.float32)
         dtypes = {"x": torch.bfloat16, "delta": torch.float16, "B": torch.bfloat16, "D": torch.float16}
         for name, dtype in dtypes.items():
             arguments[name] = arguments[name].detach().to(dtype).requires_grad_()
-        compare(arguments, output=2**-8, gradient=2**-8)
+        compare(arguments, "triton", output=2**-8, gradient=2**-8)
 
     def test_no_batch(self):
         arguments = make(b=0, dtype=torch.float32)

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from pamm.ops.scan_call import ScanCall
+from pamm.ops.scan_call import ScanCall, contiguous_like
 
 LIBRARY = Path(__file__).parent / "csrc" / "libpamm_scan.so"
 """Where the build of the package puts the library, if there was a compiler."""
@@ -125,7 +125,7 @@ def scan_native(call: ScanCall) -> Tensor:
     Raises:
         MemoryError: if there is no memory for the work of a thread.
     """
-    y = _like(call.x)
+    y = contiguous_like(call.x)
     _run("pamm_scan_forward", call, y=y)
     return y
 
@@ -136,7 +136,7 @@ def native_gradients(dy: Tensor, call: ScanCall) -> list[Tensor]:
     Raises:
         MemoryError: if there is no memory for the work of a thread.
     """
-    whole = {"dx": _like(call.x), "ddelta": _like(call.delta)}
+    whole = {"dx": contiguous_like(call.x), "ddelta": contiguous_like(call.delta)}
     summed = {"dA": call.A, "dB": call.B, "dC": call.C, "dD": call.D, "dbias": call.delta_bias}
     parts = {"dB": _groups(call), "dC": _groups(call)}
     sums = {
@@ -147,10 +147,6 @@ def native_gradients(dy: Tensor, call: ScanCall) -> list[Tensor]:
     _run("pamm_scan_backward", call, dy=dy, **whole, **sums)
     gradients = (sums[name].sum(0).to(tensor.dtype) for name, tensor in summed.items() if tensor is not None)
     return [*whole.values(), *gradients]
-
-
-def _like(tensor: Tensor) -> Tensor:
-    return torch.empty_like(tensor, memory_format=torch.contiguous_format)
 
 
 def _groups(call: ScanCall) -> int:

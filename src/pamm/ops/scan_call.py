@@ -50,6 +50,11 @@ class ScanCall:
         return torch.float64 if any(tensor.dtype == torch.float64 for tensor in self.inputs()) else torch.float32
 
 
+def contiguous_like(tensor: Tensor) -> Tensor:
+    """Room for a result of this shape and dtype, uninitialised."""
+    return torch.empty_like(tensor, memory_format=torch.contiguous_format)
+
+
 def check_call(
     x: Tensor,
     delta: Tensor,

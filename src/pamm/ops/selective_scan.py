@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.autograd.function import BackwardCFunction, FunctionCtx
 
 from pamm.ops.backends import SCAN_BACKENDS, choose_backend
-from pamm.ops.scan_call import ScanCall, check_call
+from pamm.ops.scan_call import ScanCall, check_call, contiguous_like
 
 
 def selective_scan(
@@ -144,7 +144,7 @@ def _scan(*inputs: Any) -> Tensor:
 
 @_scan.register_fake
 def _(*inputs: Any) -> Tensor:
-    return _like(check_call(*inputs[:-1], values=False).x)
+    return contiguous_like(check_call(*inputs[:-1], values=False).x)
 
 
 @torch.library.custom_op("pamm::selective_scan_backward", mutates_args=(), schema=f"(Tensor dy, {_INPUTS}) -> Tensor[]")
@@ -156,7 +156,7 @@ def _scan_backward(dy: Tensor, *inputs: Any) -> list[Tensor]:
 
 @_scan_backward.register_fake
 def _(dy: Tensor, *inputs: Any) -> list[Tensor]:
-    return [_like(tensor) for tensor in check_call(*inputs[:-1], values=False).inputs()]
+    return [contiguous_like(tensor) for tensor in check_call(*inputs[:-1], values=False).inputs()]
 
 
 def _gradients(ctx: BackwardCFunction, dy: Tensor) -> tuple[Tensor | None, ...]:
@@ -165,7 +165,3 @@ def _gradients(ctx: BackwardCFunction, dy: Tensor) -> tuple[Tensor | None, ...]:
 
 _scan.register_autograd(_gradients, setup_context=_Scan.setup_context)
 _scan_backward.register_autograd(lambda ctx, *gradients: _refuse_second_derivatives())
-
-
-def _like(tensor: Tensor) -> Tensor:
-    return torch.empty_like(tensor, memory_format=torch.contiguous_format)

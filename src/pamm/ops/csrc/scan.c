@@ -145,8 +145,8 @@ static void start_threads(job *j, int64_t threads) {
 /* Memory fresh from the system comes in pages, each of which takes a microsecond or more to get: ask for large ones. */
 static void ask_for_large_pages(const pamm_scan *call, const pamm_tensor *result) {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
-    static const int64_t SIZE[] = {4, 8, 2, 2}, PAGE = 2 << 20;
-    const int64_t bytes = call->batch * call->tasks * call->length * call->width * SIZE[result->dtype];
+    const int64_t PAGE = 2 << 20;
+    const int64_t bytes = call->batch * call->tasks * call->length * call->width * PAMM_BYTES[result->dtype];
     const uintptr_t from = ((uintptr_t)result->data + PAGE - 1) / PAGE * PAGE;
     const uintptr_t to = ((uintptr_t)result->data + bytes) / PAGE * PAGE;
     if (result->data && to > from) madvise((void *)from, to - from, MADV_HUGEPAGE);
@@ -156,7 +156,7 @@ static void ask_for_large_pages(const pamm_scan *call, const pamm_tensor *result
 }
 
 static int run(const pamm_scan *call, int backward) {
-    const int level = level_at(call->level < 0 ? 0 : call->level);
+    const int level = level_at(call->level);
     if (level < 0) return 1;
     job j = {.call = call, .kernel = LEVELS[level].kernel[call->wide != 0], .backward = backward};
     j.items = j.kernel->items(call);

@@ -12,6 +12,9 @@
 
 enum { PAMM_FLOAT32, PAMM_FLOAT64, PAMM_BFLOAT16, PAMM_FLOAT16 };
 
+/* Bytes of an element of each of these. */
+static const int64_t PAMM_BYTES[] = {4, 8, 2, 2};
+
 /* A tensor of up to four dimensions with strides in elements; data is NULL where there is none. */
 typedef struct {
     void *data;
@@ -28,7 +31,7 @@ typedef struct {
     pamm_parallel parallel; /* threads of the caller's to work on; NULL starts some for this call */
     int32_t threads;
     int32_t wide; /* state and arithmetic in float64 */
-    int32_t level; /* instruction set: index into pamm_scan_levels, -1 for the best this machine has */
+    int32_t level; /* instruction set: index into those this machine can run, 0 for the best */
     pamm_tensor x, delta;     /* (b, T, L, E) */
     pamm_tensor A;            /* (T, E, N) */
     pamm_tensor B, C;         /* (b, T, L, N) */

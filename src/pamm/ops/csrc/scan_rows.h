@@ -15,8 +15,7 @@ typedef struct {
 
 /* The rows that begin at an element of a tensor. */
 static rows rows_at(const pamm_tensor *tensor, int64_t element, int64_t between, int64_t stride, int64_t count) {
-    static const int64_t SIZE[] = {4, 8, 2, 2};
-    return (rows){(char *)tensor->data + element * SIZE[tensor->dtype], between, stride, count, tensor->dtype};
+    return (rows){(char *)tensor->data + element * PAMM_BYTES[tensor->dtype], between, stride, count, tensor->dtype};
 }
 
 INLINE float from_bfloat16(uint16_t value) {
