@@ -28,6 +28,11 @@ NYUD_CLASSES = _names(
     "pillow mirror floor_mat clothes ceiling books refridgerator television paper towel shower_curtain box whiteboard "
     "person night_stand toilet sink lamp bathtub bag otherstructure otherfurniture otherprop"
 )
+PASCAL_CLASSES = _names(
+    "background aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike person "
+    "pottedplant sheep sofa train tvmonitor"
+)
+PASCAL_COLOURS: tuple[Colour, ...] = ((24, 24, 32), *hue_wheel(20))
 PART_CLASSES = _names("background head torso upper_arm lower_arm upper_leg lower_leg")
 PART_COLOURS: tuple[Colour, ...] = (
     (24, 24, 32),

@@ -1,17 +1,44 @@
 """Where the sizes live: presets, and the function that builds a network from one."""
 
-import dataclasses
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
+from pamm.class_lists import PASCAL_CLASSES, PASCAL_COLOURS
 from pamm.models.backbone import build_encoder
-from pamm.models.config import STAGES, PAMMConfig, check_keys
+from pamm.models.config import PAMMConfig, check_keys
 from pamm.models.fusion import Fusion, Heads
 from pamm.models.pamm import PAMM
 from pamm.models.pretrained import load_encoder, read_settings
 from pamm.models.stage import Stage
 from pamm.names import unknown_name
-from pamm.tasks import Task, get_tasks
+from pamm.tasks import TASKS, Task, get_tasks
+
+RELEASED_FORM: dict[str, Any] = {
+    "local_mixing": "none",
+    "delta_init": "zero",
+    "expert_kernel": 9,
+    "learn_state": False,
+}
+"""Where the released code differs from the paper in what it computes or trains; see the fields of the config."""
+
+RELEASED: dict[str, PAMMConfig] = {
+    "nyud": PAMMConfig(tasks=get_tasks(["semseg", "depth", "normals", "edge"]), **RELEASED_FORM),
+    "pascal": PAMMConfig(
+        tasks=(
+            replace(TASKS["semseg"], channels=21, class_names=PASCAL_CLASSES, colours=PASCAL_COLOURS),
+            TASKS["human_parts"],
+            TASKS["saliency"],
+            replace(TASKS["edge"], positive_weight=0.95),
+            TASKS["normals"],
+        ),
+        image_size=(512, 512),
+        d_model=1024,
+        d_state=64,
+        **RELEASED_FORM,
+    ),
+}
+"""The released configs by data set: NYUD-v2 and PASCAL-Context."""
 
 PRESETS: dict[str, PAMMConfig] = {
     # For CPUs and small pictures: half the usual patch, so that 128×160 pixels still give 16×20 positions.
@@ -31,13 +58,15 @@ PRESETS: dict[str, PAMMConfig] = {
     "pamm_base": PAMMConfig(encoder_width=768, encoder_depth=12, encoder_heads=12),
     # The paper's for NYUD-v2; for PASCAL-Context image_size=(512, 512), d_model=1024 and d_state=64.
     "pamm_large": PAMMConfig(),
+    **{f"released_{data}": config for data, config in RELEASED.items()},
 }
 """Ready configs by name."""
 
 
 def create_model(
-    preset_or_config: str | PAMMConfig,
+    preset_or_config: str | PAMMConfig | None = None,
     *,
+    released: str | None = None,
     tasks: Iterable[str | Task | Mapping[str, Any]] | None = None,
     pretrained: str | None = None,
     **overrides: Any,
@@ -46,6 +75,8 @@ def create_model(
 
     Args:
         preset_or_config: name of a preset, see :data:`PRESETS`, or a config.
+        released: ``nyud`` or ``pascal``: the form of the released code, :data:`RELEASED_FORM`, and that data set's
+            tasks; its sizes too, unless a preset or config is named. Left out, the form is the paper's.
         tasks: tasks to predict, by name or as records; those of the config if left out.
         pretrained: local folder or hub name of a ViT or DINOv2, for example ``google/vit-base-patch16-224`` or
             ``facebook/dinov2-small``: the encoder takes its form, its weights and its normalisation, and
@@ -65,30 +96,37 @@ def create_model(
         >>> [task.name for task in model.config.tasks]
         ['depth', 'edge']
     """
-    config = resolve_config(preset_or_config, tasks=tasks, pretrained=pretrained, **overrides)
+    config = resolve_config(preset_or_config, released=released, tasks=tasks, pretrained=pretrained, **overrides)
     return PAMM(
         config,
         encoder=build_encoder(config) if pretrained is None else load_encoder(pretrained, config),
-        stages=[Stage(config) for _ in range(STAGES)],
+        stages=[Stage(config) for _ in range(config.stages)],
         fusion=Fusion(config),
         heads=Heads(config),
     ).train()  # transformers gives pretrained modules in evaluation mode
 
 
 def resolve_config(
-    preset_or_config: str | PAMMConfig,
+    preset_or_config: str | PAMMConfig | None = None,
     *,
+    released: str | None = None,
     tasks: Iterable[str | Task | Mapping[str, Any]] | None = None,
     pretrained: str | None = None,
     **overrides: Any,
 ) -> PAMMConfig:
     """The config of the network that :func:`create_model` builds from the same arguments."""
+    if released is not None and released not in RELEASED:
+        raise unknown_name("released config", released, RELEASED)
     if isinstance(preset_or_config, PAMMConfig):
         config = preset_or_config
     elif preset_or_config in PRESETS:
         config = PRESETS[preset_or_config]
+    elif preset_or_config is None and released is not None:
+        config = RELEASED[released]
     else:
         raise unknown_name("preset", str(preset_or_config), PRESETS)
+    if released is not None:
+        config = replace(config, tasks=RELEASED[released].tasks, **RELEASED_FORM)
     check_keys(overrides)
     if tasks is not None:
         overrides["tasks"] = get_tasks(tasks)
@@ -97,4 +135,4 @@ def resolve_config(
         patch = theirs["patch_size"]
         size = tuple(max(patch, side // patch * patch) for side in config.image_size)
         overrides = {"image_size": size, **theirs, **overrides}
-    return dataclasses.replace(config, **overrides)
+    return replace(config, **overrides)

@@ -16,6 +16,7 @@ STAGES = 4
 
 EncoderKind = Literal["vit", "dinov2"]
 LocalMixing = Literal["depthwise", "none"]
+MixingOrder = Literal["released", "mamba"]
 DeltaInit = Literal["mamba", "zero"]
 GateActivation = Literal["none", "gelu"]
 GateNoise = Literal["released", "softplus", "none"]
@@ -73,6 +74,9 @@ class PAMMConfig:
     """Whether each task has its own 3x3 convolution before its block; without it all tasks start from one map."""
     local_mixing: LocalMixing = "depthwise"
     """What feeds the scan: the paper's depthwise convolution, or none as in the released code, which drops it."""
+    mixing_order: MixingOrder = "released"
+    """Where the block mixes and gates: before the expansion and after the output map, both at width d, as in the
+    released code, or at the inner width, between the two, as in Mamba."""
     local_branch: bool = False
     """Whether a convolutional branch beside the scan is added to each stage's output; off in the released configs."""
     scan: bool = True
@@ -81,6 +85,12 @@ class PAMMConfig:
     """Curve along which the positions are read."""
     scan_directions: int = 4
     """Number of readings of that curve whose outputs are summed: 1, 2, 4 or 8."""
+    skipped_stages: int = 0
+    """Number of first stages that are left out, the released code's ``overstage``; the fusion's softmax keeps four
+    weights, of which the first serve."""
+    learn_state: bool = True
+    """Whether A, D and the priors are learnt. The released code keeps them outside the network: never trained, never
+    saved, the priors drawn anew at every start; here they are part of the weights either way."""
 
     experts_b: bool = True
     """Whether parameter experts make B, the scan's input map; else one linear map per task."""
@@ -116,6 +126,7 @@ class PAMMConfig:
         for name, kinds in (
             ("encoder", EncoderKind),
             ("local_mixing", LocalMixing),
+            ("mixing_order", MixingOrder),
             ("scan_kind", ScanKind),
             ("delta_init", DeltaInit),
             ("gate_activation", GateActivation),
@@ -151,6 +162,8 @@ class PAMMConfig:
             raise ValueError(f"experts_kept is {self.experts_kept}, must be at most expert_count = {self.expert_count}")
         if self.expert_kernel % 2 == 0:
             raise ValueError(f"expert_kernel is {self.expert_kernel}, must be odd, so that it has a centre")
+        if not 0 <= self.skipped_stages < STAGES:
+            raise ValueError(f"skipped_stages is {self.skipped_stages}, must be at least 0 and below {STAGES}")
         if not 0 <= self.stochastic_depth < 1:
             raise ValueError(f"stochastic_depth is {self.stochastic_depth}, must be at least 0 and below 1")
         if min(self.std) <= 0:
@@ -160,7 +173,7 @@ class PAMMConfig:
         """Check that counts and sides are positive, and what else is above 0."""
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if field.type in (int, int | None) and value is not None and value < 1:
+            if field.type in (int, int | None) and field.default != 0 and value is not None and value < 1:
                 raise ValueError(f"{field.name} is {value}, must be a positive whole number")
         for name in ("image_size", "position_grid"):
             sides = getattr(self, name)
@@ -179,6 +192,11 @@ class PAMMConfig:
     def step_rank(self) -> int:
         """R, the rank of the map to the scan's step size."""
         return self.delta_rank or math.ceil(self.d_model / 16)
+
+    @property
+    def stages(self) -> int:
+        """Number of decoder stages that are not left out."""
+        return STAGES - self.skipped_stages
 
     @property
     def grid(self) -> tuple[int, int]:

@@ -12,7 +12,10 @@ from pamm.models.layers import Grid, TaskBatchNorm, TaskLinear, TaskTokenConv
 
 
 class Fusion(nn.Module):
-    """Weighted sum of a task's stages: at each position, the S weights are a softmax over maps made from them all."""
+    """Weighted sum of a task's stages: at each position, the weights are a softmax over maps made from them all.
+
+    The softmax is over four weights also where fewer stages are left, as in the released code; the first ones serve.
+    """
 
     def __init__(self, config: PAMMConfig) -> None:
         """Build the layer.
@@ -22,7 +25,7 @@ class Fusion(nn.Module):
         """
         super().__init__()
         tasks, width = len(config.tasks), config.d_model
-        self.join = TaskLinear(tasks=tasks, inputs=STAGES * width, outputs=width)
+        self.join = TaskLinear(tasks=tasks, inputs=config.stages * width, outputs=width)
         self.norm = TaskBatchNorm(tasks=tasks, channels=width)
         self.weigh = TaskTokenConv(tasks=tasks, inputs=width, outputs=STAGES, kernel=3)
 
@@ -39,7 +42,7 @@ class Fusion(nn.Module):
         joined = F.gelu(self.norm(self.join(torch.cat(stages, dim=-1))))
         weights = self.weigh(joined, grid).softmax(-1)  # (T, b, L, S)
         fused = torch.zeros_like(stages[0])
-        for stage, weight in zip(stages, weights.unbind(-1), strict=True):
+        for stage, weight in zip(stages, weights.unbind(-1), strict=False):
             fused = torch.addcmul(fused, stage, weight.unsqueeze(-1))
         return fused
 

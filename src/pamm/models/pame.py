@@ -122,9 +122,10 @@ def mamba_step_bias(*shape: int) -> Tensor:
 class PAMEBlock(nn.Module):
     """``o_t = v_t + z_t ⊙ Conv1x1_t(scan(x_t))``.
 
-    The order of SiLU, expansion and gate is the released code's; Mamba itself mixes at width E and gates before the
-    last map. The released code computes the local mixing and drops it: there ``x_t = Conv1x1_t(SiLU(n_t))``, which is
-    ``local_mixing="none"``. DWConv ends in a SiLU of its own, so with it ``x`` sees two.
+    The order of SiLU, expansion and gate is the released code's. With ``mixing_order="mamba"`` it is Mamba's: mixing
+    and SiLU follow the expansion, and the gate of width E comes before the last map. The released code computes the
+    local mixing and drops it: there ``x_t = Conv1x1_t(SiLU(n_t))``, which is ``local_mixing="none"``. DWConv ends in a
+    SiLU of its own, so with it ``x`` sees two.
     """
 
     def __init__(self, config: PAMMConfig) -> None:
@@ -136,10 +137,12 @@ class PAMEBlock(nn.Module):
         super().__init__()
         tasks, width, inner = len(config.tasks), config.d_model, config.inner_width
         self.tasks = tasks
+        self.inside = config.mixing_order == "mamba"
+        mixed = inner if self.inside else width
         self.norm = TaskGroupNorm(tasks=tasks, groups=config.norm_groups, channels=width)
-        self.gate = TaskLinear(tasks=tasks, inputs=width, outputs=width)
+        self.gate = TaskLinear(tasks=tasks, inputs=width, outputs=mixed)
         self.mixing = (
-            DepthwiseMixing(tasks=tasks, channels=width, kernel=3) if config.local_mixing == "depthwise" else None
+            DepthwiseMixing(tasks=tasks, channels=mixed, kernel=3) if config.local_mixing == "depthwise" else None
         )
         self.expand = TaskLinear(tasks=tasks, inputs=width, outputs=inner)
         self.step_down = TaskLinear(tasks=tasks, inputs=inner, outputs=config.step_rank, bias=False)
@@ -152,6 +155,9 @@ class PAMEBlock(nn.Module):
         self.scan_parameters = ScanParameters(config)
         self.scan = Scan()
         self.reduce = TaskLinear(tasks=tasks, inputs=inner, outputs=width)
+        if not config.learn_state:
+            for parameter in (self.A_log, self.D, *self.scan_parameters.priors.values()):
+                parameter.requires_grad_(False)
 
     def forward(self, v: Tensor, orders: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Run the block.
@@ -167,12 +173,19 @@ class PAMEBlock(nn.Module):
         n = self.norm(v)
         n_tokens = to_tokens(n, tasks=self.tasks)
         z = F.silu(self.gate(n_tokens))
-        c = n_tokens if self.mixing is None else self.mixing(n)
-        x = self.expand(F.silu(c))  # (T, b, L, E)
+        if self.inside:
+            c = self.expand(n_tokens)
+            x = F.silu(c if self.mixing is None else self.mixing(to_maps(c, grid)))
+        else:
+            c = n_tokens if self.mixing is None else self.mixing(n)
+            x = self.expand(F.silu(c))  # (T, b, L, E)
         delta = self.step_up(self.step_down(x))
         B, C, gates = self.scan_parameters(x, grid)
         y = self.scan(x, delta, -torch.exp(self.A_log), B, C, self.D, self.step_bias, orders)
-        return torch.addcmul(to_tokens(v, tasks=self.tasks), z, self.reduce(y)), gates
+        v_tokens = to_tokens(v, tasks=self.tasks)
+        if self.inside:
+            return v_tokens + self.reduce(z * y), gates
+        return torch.addcmul(v_tokens, z, self.reduce(y)), gates
 
 
 class Scan(nn.Module):

@@ -74,7 +74,8 @@ class PAMM(nn.Module):
         orders = orders_on(image.device, self.config.scan_kind, *grid, self.config.scan_directions)
         outputs: list[Tensor] = []
         gates: list[Tensor] = []
-        for stage, tap in zip(self.stages, self.encoder(image), strict=True):
+        taps = self.encoder(image)[self.config.skipped_stages :]
+        for stage, tap in zip(self.stages, taps, strict=True):
             output, stage_gates = stage(tap, orders)
             outputs.append(output)
             gates += stage_gates.values()
