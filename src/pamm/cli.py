@@ -19,6 +19,7 @@ from rich.table import Table
 from pamm import __version__
 from pamm.data.files import atomic_write
 from pamm.engine.config import DataConfig
+from pamm.engine.convert import convert
 from pamm.engine.datasets import DATASETS, open_dataset
 from pamm.engine.demo import demo
 from pamm.engine.evaluate import evaluate
@@ -29,8 +30,11 @@ from pamm.models.info import count_macs, count_parameters
 from pamm.ops.backends import ENVIRONMENT, scan_backends_here
 
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-ARGUMENTS = {"images": "photos, in any format that Pillow reads"}
-"""Help of what is given without an option, one or more paths each."""
+ARGUMENTS = {
+    "images": ("+", "photos, in any format that Pillow reads"),
+    "source": (None, "checkpoint of the released code; or weights, by shipped name or folder, to make a checkpoint of"),
+}
+"""What is given without an option: how many paths, and help."""
 USAGE_ERROR = 2
 INTERRUPTED = 130
 
@@ -169,6 +173,21 @@ def info_command(
     return 0
 
 
+def convert_command(source: Path, *, out: Path, overrides: dict[str, Any] | None = None) -> int:
+    """Turn a checkpoint of the authors' released code into weights for this package, or weights into a checkpoint.
+
+    Args:
+        source: checkpoint of the released code; or a folder of weights, to make a checkpoint of.
+        out: folder to write the weights to, or the checkpoint (`-o` for short).
+        overrides: what tensors do not tell, for example `{encoder_heads: 12, image_size: [448, 576]}`.
+    """
+    done = convert(source, out, **(overrides or {}))
+    for note in done.notes:
+        console.print(note, highlight=False, soft_wrap=True)
+    console.print(f"{done.tensors} tensors: {done.out}", soft_wrap=True)
+    return 0
+
+
 def demo_command(
     *,
     out: Path = Path("runs/demo"),
@@ -195,6 +214,7 @@ COMMANDS: dict[str, tuple[Callable[..., int], Callable[..., Any]]] = {
     "eval": (eval_command, eval_command),
     "train": (train_command, train),
     "info": (info_command, info_command),
+    "convert": (convert_command, convert_command),
 }
 """Function to call and function whose parameters are the options, by command."""
 FLAGS = {
@@ -223,7 +243,8 @@ def build_parser() -> ArgumentParser:
             name for name, parameter in inspect.signature(signature).parameters.items() if parameter.kind in POSITIONAL
         }
         for name in positional:
-            command.add_argument(str(name), nargs="+", type=Path, help=ARGUMENTS[str(name)])
+            nargs, help_ = ARGUMENTS[str(name)]
+            command.add_argument(str(name), nargs=nargs, type=Path, help=help_)
         command.add_function_arguments(signature, skip=positional, fail_untyped=True)
         commands.add_subcommand(title, command, help=summary)
     return parser

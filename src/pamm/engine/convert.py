@@ -1,0 +1,124 @@
+"""Checkpoints of the released code to folders of weights, and back."""
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from pamm.data.files import atomic_write
+from pamm.engine.weights import load_weights, save_weights
+from pamm.models.released import from_released, to_released
+
+STATE, LOOSE = "model", "pamm_loose"
+"""Entries of a checkpoint: the state dict, which the released code reads, and what it has no place for."""
+UNTOLD = ("image_size", "encoder_heads", "scan_kind")
+"""Fields of the config that no tensor tells for certain."""
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What a conversion wrote, and what it did with the tensors."""
+
+    out: Path
+    """Folder of weights, or checkpoint of the released code."""
+    tensors: int
+    """Number of tensors that were taken over."""
+    notes: tuple[str, ...]
+    """What was dropped, what was set, what the user has to know."""
+
+
+def convert(source: str | Path, out: str | Path, **overrides: Any) -> Conversion:
+    """Convert a checkpoint of the released code, or make one.
+
+    Nothing is written unless all tensors find their place.
+
+    Args:
+        source: checkpoint of the released code (a file of ``torch.save`` or safetensors, read without running any
+            code in it); or weights of this package, by shipped name, folder or hub name.
+        out: folder to write weights to; or the checkpoint to write, where ``source`` is weights of this package.
+        **overrides: what tensors do not tell, see :func:`pamm.models.released.from_released`.
+
+    Raises:
+        ValueError: if the source cannot be read, a tensor is missing, unknown or of another shape, the network has no
+            counterpart, or nothing can be written there.
+    """
+    if Path(source).is_file():
+        return _from_checkpoint(Path(source), Path(out), overrides)
+    if overrides:
+        raise ValueError(f"{', '.join(overrides)}: the config of {source} is known: leave the overrides out")
+    return _to_checkpoint(source, Path(out))
+
+
+def _from_checkpoint(source: Path, out: Path, overrides: Mapping[str, Any]) -> Conversion:
+    state, loose = read_checkpoint(source)
+    try:
+        released = from_released(state, loose, **overrides)
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from error
+    save_weights(released.model, out)
+    notes = [f"set: {part} = {value}, which the checkpoint lacks" for part, value in released.filled.items()]
+    notes += [
+        f"assumed: {name} = {getattr(released.model.config, name)}, which tensors do not tell"
+        for name in UNTOLD
+        if name not in overrides
+    ]
+    if released.dropped:
+        notes.append(f"dropped: {len(released.dropped)} tensors of conv2d0, the mixture whose result is thrown away")
+    return Conversion(out, len(state) - len(released.dropped), tuple(notes))
+
+
+def _to_checkpoint(source: str | Path, out: Path) -> Conversion:
+    if out.is_dir():
+        raise ValueError(f"{out} is a folder: name the checkpoint to write, for example {out / 'released.pth'}")
+    model = load_weights(source)
+    try:
+        state, loose = to_released(model)
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from error
+    with atomic_write(out) as path:
+        torch.save({STATE: state, LOOSE: loose}, path)
+    note = (
+        f"A_log, D and the priors are under {LOOSE!r}: the released code keeps them outside its state dict and starts "
+        "from its own, so set them there to get the same outputs"
+    )
+    return Conversion(out, len(model.state_dict()), (note,))
+
+
+def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor] | None]:
+    """Read the tensors of a checkpoint without running any code that it may hold.
+
+    Args:
+        path: file of ``torch.save`` with a state dict, by itself or under ``model``; or safetensors.
+
+    Returns:
+        The state dict, and the loose tensors if it holds some.
+
+    Raises:
+        ValueError: if the file is damaged, or holds anything but plain data and tensors.
+    """
+    try:
+        content: Any = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ValueError(
+            f"{path}: holds Python objects, which can run code when they are read, so it was not read; or it is"
+            " damaged. Get it from its authors again, or save its state dict alone where you trust it"
+        ) from error
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, BadZipFile, SafetensorError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ValueError(f"{path}: not a whole checkpoint ({reason}): copy or download it again") from error
+    state = content.get(STATE, content) if isinstance(content, dict) else content
+    if not _is_state(state):
+        raise ValueError(f"{path}: holds no state dict, by itself or under {STATE!r}: give a checkpoint of a network")
+    loose = content.get(LOOSE)
+    return state, loose if _is_state(loose) else None
+
+
+def _is_state(value: object) -> bool:
+    return isinstance(value, dict) and bool(value) and all(isinstance(tensor, Tensor) for tensor in value.values())
