@@ -13,6 +13,11 @@ from pamm.models.released_names import THEIR_TASKS
 Names = dict[str, Tensor]
 
 
+def enlarged(maps: Tensor) -> Tensor:
+    """What the released code's heads get: here they enlarge their maps themselves."""
+    return nn.functional.interpolate(maps, scale_factor=4, mode="bilinear", align_corners=False)
+
+
 class Trace:
     """Collects what the layers of a network give while it runs.
 
@@ -47,7 +52,7 @@ class Trace:
             yield from self._stage(f"stage{number}", stage)
         yield model.fusion.weigh, lambda _, out: self._tokens("task_mask", out)
         for task, head in zip(self.tasks, model.heads.heads.values(), strict=True):
-            yield head, lambda into, out, name=f"head.{task}": {f"{name}.in": into[0], f"{name}.out": out}
+            yield head, lambda into, out, name=f"head.{task}": {f"{name}.in": enlarged(into[0]), f"{name}.out": out}
 
     def _stage(self, name: str, stage: nn.Module) -> Iterator[tuple[nn.Module | None, Callable[..., Names]]]:
         def tokens(layer: str) -> Callable[..., Names]:

@@ -181,7 +181,7 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path, capsys, plain):
     path, trap = tmp_path / "harmful.pth", tmp_path / "trap"
     content = {"model": {"heads.depth.linear_pred.weight": Harmful(trap)}}
     if plain:
-        path.write_bytes(pickle.dumps(content))
+        path.write_bytes(pickle.dumps(content, protocol=2))
     else:
         torch.save(content, path)
     refused(tmp_path, path, capsys, "Python objects")

@@ -38,4 +38,4 @@ def test_multiply_adds(small):
 
 def test_multiply_adds_grow_with_the_image(small):
     model = create_model(small(scan=False, stochastic_depth=0.0))
-    assert count_macs(model, 48, 32) == pytest.approx(2 * count_macs(model, 24, 32), rel=0.05)
+    assert count_macs(model, 48, 32) == pytest.approx(2 * count_macs(model, 24, 32), rel=0.1)

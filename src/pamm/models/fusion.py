@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from pamm.models.config import STAGES, PAMMConfig
 from pamm.models.layers import Grid, TaskBatchNorm, TaskLinear, TaskTokenConv
+from pamm.ops.enlarged_conv import enlarged_conv, enlarged_conv_naive
 
 
 class Fusion(nn.Module):
@@ -48,28 +49,35 @@ class Fusion(nn.Module):
 
 
 class Head(nn.Module):
-    """Turns a task's fused map into its output: 3×3 convolution, batch norm, GELU, 1×1 convolution."""
+    """Turns a task's fused map into its output: enlargement, 3×3 convolution, batch norm, GELU, 1×1 convolution."""
 
-    def __init__(self, *, width: int, channels: int) -> None:
+    def __init__(self, *, width: int, channels: int, scale: int) -> None:
         """Build the layer.
 
         Args:
             width: decoder width d.
             channels: channels of the output.
+            scale: factor of the enlargement.
         """
         super().__init__()
+        self.scale = scale
         self.conv = nn.Conv2d(width, width, 3, padding=1)
-        self.norm = nn.BatchNorm2d(width)
+        self.norm = nn.BatchNorm1d(width)
         self.predict = nn.Conv2d(width, channels, 1)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """(b, d, h, w) → (b, channels, h, w)."""
-        out: Tensor = self.predict(F.gelu(self.norm(self.conv(maps))))
-        return out
+        """(b, d, h, w) → (b, channels, scale·h, scale·w)."""
+        rows = maps.permute(2, 0, 3, 1)  # (h, b, w, d): positions before channels until the last map has made few
+        large = enlarged_conv if self.scale > 1 else enlarged_conv_naive
+        hidden = large(rows, self.conv.weight, self.conv.bias, scale=self.scale)
+        shape = hidden.shape[:-1]
+        hidden = F.gelu(self.norm(hidden.flatten(0, -2)))
+        out = F.linear(hidden, self.predict.weight.flatten(1), self.predict.bias)
+        return out.view(*shape, -1).permute(1, 3, 0, 2)
 
 
 class Heads(nn.Module):
-    """The heads of all tasks on enlarged maps."""
+    """The heads of all tasks, and the enlargement of their outputs to the image."""
 
     def __init__(self, config: PAMMConfig) -> None:
         """Build the layer.
@@ -78,9 +86,11 @@ class Heads(nn.Module):
             config: sizes and switches.
         """
         super().__init__()
-        self.scale = config.head_scale
         self.heads = nn.ModuleDict(
-            {task.name: Head(width=config.d_model, channels=task.channels) for task in config.tasks}
+            {
+                task.name: Head(width=config.d_model, channels=task.channels, scale=config.head_scale)
+                for task in config.tasks
+            }
         )
 
     def forward(self, tokens: Tensor, grid: Grid, size: tuple[int, int]) -> dict[str, Tensor]:
@@ -95,9 +105,8 @@ class Heads(nn.Module):
             By task name, raw values (b, channels, *size).
         """
         maps = torch.unflatten(tokens, 2, grid).permute(0, 1, 4, 2, 3)  # (T, b, d, h, w)
-        large = (self.scale * grid[0], self.scale * grid[1])
         return {
-            name: resize(head(resize(task_maps, large)), size)
+            name: resize(head(task_maps), size)
             for task_maps, (name, head) in zip(maps, self.heads.items(), strict=True)
         }
 
