@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import torch
+
 from pamm.class_lists import PASCAL_CLASSES, PASCAL_COLOURS
 from pamm.models.backbone import build_encoder
 from pamm.models.config import PAMMConfig, check_keys
@@ -97,13 +99,16 @@ def create_model(
         ['depth', 'edge']
     """
     config = resolve_config(preset_or_config, released=released, tasks=tasks, pretrained=pretrained, **overrides)
-    return PAMM(
+    model = PAMM(
         config,
         encoder=build_encoder(config) if pretrained is None else load_encoder(pretrained, config),
         stages=[Stage(config) for _ in range(config.stages)],
         fusion=Fusion(config),
         heads=Heads(config),
-    ).train()  # transformers gives pretrained modules in evaluation mode
+    )
+    # Maps are channels-last throughout, and kernels of another layout would be copied at each call. Pretrained modules
+    # come from transformers in evaluation mode.
+    return model.to(memory_format=torch.channels_last).train()
 
 
 def resolve_config(

@@ -73,7 +73,7 @@ class Head(nn.Module):
         shape = hidden.shape[:-1]
         hidden = F.gelu(self.norm(hidden.flatten(0, -2)))
         out = F.linear(hidden, self.predict.weight.flatten(1), self.predict.bias)
-        return out.view(*shape, -1).permute(1, 3, 0, 2)
+        return out.view(*shape, -1).permute(1, 3, 0, 2).contiguous()
 
 
 class Heads(nn.Module):

@@ -72,7 +72,7 @@ def from_released(state: Mapping[str, Tensor], loose: Mapping[str, Tensor] | Non
     with torch.device("meta"):
         model = create_model(config)
     model.load_state_dict(tensors, assign=True)
-    return Released(model.eval(), dropped, filled)
+    return Released(model.to(memory_format=torch.channels_last).eval(), dropped, filled)
 
 
 def to_released(model: PAMM) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

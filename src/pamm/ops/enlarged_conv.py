@@ -34,16 +34,22 @@ def enlarged_conv(x: Tensor, weight: Tensor, bias: Tensor | None, *, scale: int)
     rows, batch, columns, _ = x.shape
     outputs = len(weight)
     # one product per row of the kernel, so that what the next step sums, (k, h), lies together
-    by_row = weight.permute(2, 1, 3, 0).reshape(KERNEL, weight.shape[1], KERNEL * outputs)
-    taps = torch.matmul(x.flatten(0, 2), by_row).view(KERNEL, rows, -1)  # (k, h, b·w·j·O)
+    by_row = weight.permute(2, 3, 0, 1).reshape(KERNEL, KERNEL * outputs, -1).mT  # (k, C, j·O)
+    small = x.flatten(0, 2).expand(KERNEL, -1, -1)
+    if bias is None:
+        taps = torch.bmm(small, by_row)
+    else:
+        # weights of an interpolation sum to 1, so what the centre of the kernel carries arrives everywhere
+        centre = F.pad(bias, (outputs, outputs)).expand(1, -1)
+        taps = torch.baddbmm(F.pad(centre, (0, 0, 1, 1))[:, None], small, by_row)
+    taps = taps.view(KERNEL, rows, -1)  # (k, h, b·w·j·O)
     tall = _joined([matrix @ taps[:, span].flatten(0, 1) for span, matrix in spread(rows, scale, taps)], 0)
     tall = tall.view(scale * rows * batch, columns, -1)  # (s·h·b, w, j·O)
     wide = [
         torch.matmul(matrix, tall[:, span].reshape(len(tall), -1, outputs))
         for span, matrix in spread(columns, scale, taps, outer=False)
     ]
-    y = _joined(wide, 1).view(scale * rows, batch, scale * columns, outputs)
-    return y if bias is None else y + bias
+    return _joined(wide, 1).view(scale * rows, batch, scale * columns, outputs)
 
 
 def _joined(parts: list[Tensor], dim: int) -> Tensor:
