@@ -1,8 +1,9 @@
 import pytest
 import torch
 
-from pamm.models.experts import ParameterExperts, Router, keep_largest
+from pamm.models.experts import ParameterExperts, keep_largest
 from pamm.models.experts_naive import parameter_experts_naive
+from pamm.models.router import Router
 
 GRID = (3, 4)
 GATES = [

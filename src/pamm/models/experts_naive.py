@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pamm.models.experts import ParameterExperts, Router
+from pamm.models.experts import ParameterExperts
 from pamm.models.layers import Grid, TaskBatchNorm
+from pamm.models.router import Router
 
 
 def parameter_experts_naive(layer: ParameterExperts, x: Tensor, grid: Grid, *, noise: Tensor | None = None) -> Tensor:

@@ -10,9 +10,9 @@ from torch import Tensor
 from pamm.models.backbone import resize_position
 from pamm.models.build import PRESETS, create_model
 from pamm.models.config import PAMMConfig
-from pamm.models.experts import resize_places
 from pamm.models.layers import Grid
 from pamm.models.pamm import PAMM
+from pamm.models.router import resize_places
 
 _RESIZE: dict[str, Callable[[Tensor, Grid], Tensor]] = {"position": resize_position, "place_weight": resize_places}
 """Parameters whose last two dimensions are a grid of positions, and how they come to another one."""
