@@ -105,9 +105,13 @@ class Trace:
             experts.router.score,
             lambda into, out: pairs("routerfeat", into[0][..., None, None]) | pairs("router", out[..., None, None]),
         )
-        yield experts.own_up, lambda _, out: pairs("proj_task", out.mT)
-        yield experts.expert_norm, lambda _, out: kinds(".lora_bn", out)
-        yield experts.norm, lambda _, out: kinds("", out)
+
+        def whole(into: tuple[Any, ...], out: tuple[Tensor, Tensor]) -> Names:
+            mixture, own, _ = experts.parts(into[0], out[1], into[1])
+            parts = {".lora_bn": experts.expert_norm(mixture), ".proj_task": own, "": out[0].flatten(-2)}
+            return {key: value for layer, part in parts.items() for key, value in kinds(layer, part).items()}
+
+        yield experts, whole
 
     def _scan(self, name: str, inputs: tuple[Tensor, ...]) -> Names:
         """The scan's inputs in the order of reading, and its outputs one order at a time."""

@@ -51,6 +51,9 @@ def check_against_naive(layer: ParameterExperts, grid: tuple[int, int]) -> None:
     naive = parameter_experts_naive(layer, x, grid, noise=noise)
     fused, _ = layer(x, grid, noise=noise)
     torch.testing.assert_close(fused, naive)
+    if not layer.training:
+        with torch.no_grad():
+            torch.testing.assert_close(layer(x, grid)[0], naive)
 
     names, parameters = zip(*layer.named_parameters(), strict=True)
     wanted = torch.autograd.grad((naive * weight).sum(), (x, *parameters))

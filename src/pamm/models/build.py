@@ -4,8 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-import torch
-
 from pamm.class_lists import PASCAL_CLASSES, PASCAL_COLOURS
 from pamm.models.backbone import build_encoder
 from pamm.models.config import PAMMConfig, check_keys
@@ -99,16 +97,13 @@ def create_model(
         ['depth', 'edge']
     """
     config = resolve_config(preset_or_config, released=released, tasks=tasks, pretrained=pretrained, **overrides)
-    model = PAMM(
+    return PAMM(
         config,
         encoder=build_encoder(config) if pretrained is None else load_encoder(pretrained, config),
         stages=[Stage(config) for _ in range(config.stages)],
         fusion=Fusion(config),
         heads=Heads(config),
-    )
-    # Maps are channels-last throughout, and kernels of another layout would be copied at each call. Pretrained modules
-    # come from transformers in evaluation mode.
-    return model.to(memory_format=torch.channels_last).train()
+    ).train()  # transformers gives pretrained modules in evaluation mode
 
 
 def resolve_config(

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pamm.models.config import GateActivation, GateNoise
-from pamm.models.layers import Grid, TaskBatchNorm, TaskLinear, TaskTokenConv, TokenConv
+from pamm.models.layers import Grid, TaskBatchNorm, TaskLinear, TaskTokenConv, TokenConv, batch_norm_affine
 from pamm.models.router import Router
+from pamm.ops.token_conv import token_conv
 
 
 def keep_largest(gates: Tensor, kept: int, *, renormalise: bool = False) -> Tensor:
@@ -44,7 +45,8 @@ class ParameterExperts(nn.Module):
 
     The gates scale the second halves of the experts, ``Σ_i (g_i V_i) (U_i x + a_i) + g_i c_i``, so that all experts
     are one map to M·r channels and one map back: no tensor has positions, experts and states at once. Where the
-    kernel is 1 both maps are first multiplied to a single one per task and image, E → N.
+    kernel is 1 both maps are first multiplied to a single one per task and image, E → N; in evaluation, where norms
+    are scales, with the own and the general map as well. Wider kernels of all terms and tasks are one convolution.
 
     Gates are by default as in the released code: ``softmax(Linear(f) + noise)`` with a noise scale of any sign, where
     the paper has an activation after the linear map; the k kept ones are not renormalised.
@@ -110,9 +112,12 @@ class ParameterExperts(nn.Module):
             The parameters (T, b, L, P, N), and the gates (T, b, P, M).
         """
         gates, mix = self.gates(x, grid, noise=noise)
-        own = self._own(x, grid) * mix[:, :, None, :, None]
-        value = self.expert_norm(self._experts(x, gates, grid)) + own.flatten(-2) + self.general(x.detach(), grid)
-        return torch.unflatten(self.norm(value), -1, (self.kinds, self.states)), gates
+        if self.training or (x.requires_grad and torch.is_grad_enabled()):
+            experts, own, general = self.parts(x, gates, grid)
+            value = self.norm(self.expert_norm(experts) + own * self._by_state(mix) + general)
+        else:
+            value = self._in_one(x, gates, mix, grid)
+        return torch.unflatten(value, -1, (self.kinds, self.states)), gates
 
     def gates(self, x: Tensor, grid: Grid, *, noise: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Gates of the experts, (T, b, P, M), 0 for those not kept, and mixing weights of the own maps, (T, b, P)."""
@@ -125,21 +130,95 @@ class ParameterExperts(nn.Module):
             logits = logits + (torch.randn_like(logits) if noise is None else noise) * scale
         return keep_largest(logits.softmax(-1), self.kept, renormalise=self.renormalise), mix.squeeze(-1)
 
-    def _experts(self, x: Tensor, gates: Tensor, grid: Grid) -> Tensor:
-        """Gated sum of the shared experts, (T, b, L, E) and gates (T, b, P, M) → (T, b, L, P·N)."""
-        up = (gates[..., None, None] * self.up_weight).flatten(-3, -2)  # (T, b, P, M·r, N)
-        bias = torch.einsum("tbpm,pmn->tbpn", gates, self.up_bias)
+    def parts(self, x: Tensor, gates: Tensor, grid: Grid) -> tuple[Tensor, Tensor, Tensor]:
+        """The three terms before their norms: gated sum of the experts, own and general maps, each (T, b, L, P·N)."""
+        up, bias = self._gated(gates)
         if self.kernel == 1:
-            first_bias, first = self.down.bias.view(self.kinds, -1), self.down.weight.view(self.kinds, -1, x.shape[-1])
-            weight = torch.einsum("pke,tbpkn->tbepn", first, up).flatten(-2)  # (T, b, E, P·N)
-            bias = bias + torch.einsum("pk,tbpkn->tbpn", first_bias, up)
-            return batched_map(x, weight, bias.flatten(-2))
-        low: Tensor = self.down(x, grid)  # (T, b, L, P·M·r)
-        parts = zip(low.chunk(self.kinds, dim=-1), up.unbind(2), bias.unbind(2), strict=True)
-        return torch.cat([batched_map(*part) for part in parts], dim=-1)
+            weight, first_bias = self._composed(up)
+            experts = batched_map(x, weight, first_bias + bias.flatten(-2))
+            own = self.own_down(x, grid)
+        else:
+            low, own = self._reads(x, grid, general=False)
+            terms = zip(low.chunk(self.kinds, dim=-1), up.unbind(2), bias.unbind(2), strict=True)
+            experts = torch.cat([batched_map(*term) for term in terms], dim=-1)
+        return experts, self._own_up(own), self.general(x.detach(), grid)
 
-    def _own(self, x: Tensor, grid: Grid) -> Tensor:
-        """The tasks' own low-rank maps, (T, b, L, E) → (T, b, L, P, N)."""
-        low = torch.unflatten(self.own_down(x, grid), -1, (self.kinds, self.rank))
+    def _gated(self, gates: Tensor) -> tuple[Tensor, Tensor]:
+        """Second halves of the experts with their gates, (T, b, P, M·r, N) and (T, b, P, N)."""
+        up = (gates[..., None, None] * self.up_weight).flatten(-3, -2)
+        return up, torch.einsum("tbpm,pmn->tbpn", gates, self.up_bias)
+
+    def _composed(self, up: Tensor) -> tuple[Tensor, Tensor]:
+        """Both halves of the experts in one, (T, b, E, P·N) and (T, b, P·N), where the kernel is 1."""
+        first = torch.unflatten(self.down.weight.flatten(1), 0, (self.kinds, -1))
+        weight = torch.einsum("pke,tbpkn->tbepn", first, up)
+        bias = torch.einsum("pk,tbpkn->tbpn", self.down.bias.view(self.kinds, -1), up)
+        return weight.flatten(-2), bias.flatten(-2)
+
+    def _own_up(self, low: Tensor) -> Tensor:
+        """Second halves of the tasks' own maps, (T, b, L, P·r) → (T, b, L, P·N)."""
+        low = torch.unflatten(low, -1, (self.kinds, self.rank))
         pairs: Tensor = self.own_up(low.permute(0, 3, 1, 2, 4).flatten(0, 1))  # (T·P, b, L, N)
-        return torch.unflatten(pairs, 0, (len(x), self.kinds)).permute(0, 2, 3, 1, 4)
+        return torch.unflatten(pairs, 0, (len(low), self.kinds)).permute(0, 2, 3, 1, 4).flatten(-2)
+
+    def _by_state(self, by_kind: Tensor) -> Tensor:
+        """(T, b, P) → (T, b, 1, P·N)."""
+        return by_kind.repeat_interleave(self.states, dim=-1).unsqueeze(2)
+
+    def _reads(self, x: Tensor, grid: Grid, *, general: bool) -> list[Tensor]:
+        """All convolutions of the input in one: first halves of the experts and of the own maps, the general map.
+
+        The own maps of all tasks are read by all, so that one set of kernels serves every task; each keeps its own.
+
+        Returns:
+            (T, b, L, ·): P·M·r channels, P·r channels, and P·N if the general map is wanted.
+        """
+        own = self.own_down.conv
+        assert own is not None
+        layers: list[TokenConv | nn.Conv2d] = [self.down, own, *([self.general] if general else [])]
+        weight, bias = (torch.cat([getattr(layer, name) for layer in layers]) for name in ("weight", "bias"))
+        read = torch.unflatten(token_conv(x.flatten(0, 1), weight, bias, grid=grid), 0, x.shape[:2])
+        low, own_low, *rest = read.split([layer.weight.shape[0] for layer in layers], dim=-1)
+        own_low = torch.unflatten(own_low, -1, (len(x), -1)).diagonal(dim1=0, dim2=3)  # (b, L, P·r, T)
+        return [low, own_low.permute(3, 0, 1, 2), *rest]
+
+    def _in_one(self, x: Tensor, gates: Tensor, mix: Tensor, grid: Grid) -> Tensor:
+        """What :meth:`forward` makes of :meth:`parts` in evaluation: norms are scales, so the terms are one map.
+
+        Its gradients are others': the general map reaches x here.
+
+        Returns:
+            (T, b, L, P·N).
+        """
+        tasks, pairs = len(x), (len(x), 1, self.kinds, 1, self.states)
+        (first_scale, first_shift), (scale, shift) = (
+            (value.view(tasks, 1, -1) for value in batch_norm_affine(norm)) for norm in (self.expert_norm, self.norm)
+        )
+        up, up_bias = self._gated(gates)
+        up = up * (first_scale * scale).view(pairs)
+        assert self.own_up.bias is not None
+        own_scale = mix[..., None] * scale.view(tasks, 1, self.kinds, -1)  # (T, b, P, N)
+        own_up = (
+            torch.unflatten(self.own_up.weight, 0, (tasks, 1, self.kinds)).mT * own_scale[..., None, :]
+        )  # (T, b, P, r, N)
+        own_bias = self.own_up.bias.view(tasks, 1, self.kinds, -1) * own_scale
+        bias = (up_bias.flatten(-2) * first_scale + first_shift) * scale + own_bias.flatten(-2) + shift  # (T, b, P·N)
+        if self.kernel > 1:
+            low, own_low, general = self._reads(x, grid, general=True)
+            weight = torch.cat((_blocks(up), _blocks(own_up)), dim=2)
+            return batched_map(torch.cat((low, own_low), dim=-1), weight, bias) + general * scale[:, :, None]
+        own = self.own_down.linear
+        assert own is not None
+        assert own.bias is not None
+        weight, first_bias = self._composed(up)
+        own_down = torch.unflatten(own.weight, 1, (self.kinds, -1))  # (T, P, r, E)
+        weight = weight + torch.einsum("tpre,tbprn->tbepn", own_down, own_up).flatten(-2)
+        weight = weight + self.general.weight.flatten(1).mT * scale[:, :, None]
+        own_first = torch.einsum("tpr,tbprn->tbpn", torch.unflatten(own.bias, 1, (self.kinds, -1)), own_up).flatten(-2)
+        return batched_map(x, weight, bias + first_bias + own_first + self.general.bias * scale)
+
+
+def _blocks(maps: Tensor) -> Tensor:
+    """Maps of each parameter side by side, (T, b, P, i, N) → (T, b, P·i, P·N), zeros where they do not meet."""
+    blocks = torch.diag_embed(maps.movedim(2, -1))  # (T, b, i, N, P, P)
+    return blocks.permute(0, 1, 4, 2, 5, 3).flatten(4).flatten(2, 3)

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pamm.ops.token_conv import token_conv
+
 Grid = tuple[int, int]
 
 
@@ -114,6 +116,22 @@ class TaskBatchNorm(nn.BatchNorm1d):
         return flat.view(batch, length, tasks, channels).permute(2, 0, 1, 3)
 
 
+def lay_out_kernels(model: nn.Module) -> None:
+    """Give the kernels of all convolutions the layout of the maps, channels-last: others would be copied at each call."""
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d | TokenConv):
+            layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)
+
+
+def batch_norm_affine(norm: nn.Module) -> tuple[Tensor, Tensor]:
+    """What a batch norm is in evaluation: the scale and shift of its channels."""
+    assert isinstance(norm, nn.modules.batchnorm._BatchNorm)
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+    return scale, norm.bias - norm.running_mean * scale
+
+
 class TokenConv(nn.Module):
     """A k×k convolution on tokens, the same weights for every task; a plain linear map where k is 1."""
 
@@ -133,12 +151,7 @@ class TokenConv(nn.Module):
 
     def forward(self, x: Tensor, grid: Grid) -> Tensor:
         """(T, b, L, inputs) → (T, b, L, outputs)."""
-        if self.kernel == 1:
-            return F.linear(x, self.weight.flatten(1), self.bias)
-        tasks, batch, length, channels = x.shape
-        maps = x.reshape(tasks * batch, *grid, channels).permute(0, 3, 1, 2)
-        maps = F.conv2d(maps, self.weight, self.bias, padding=self.kernel // 2)
-        return maps.permute(0, 2, 3, 1).reshape(tasks, batch, length, -1)
+        return torch.unflatten(token_conv(x.flatten(0, 1), self.weight, self.bias, grid=grid), 0, x.shape[:2])
 
 
 class TaskTokenConv(nn.Module):

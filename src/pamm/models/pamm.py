@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from pamm.models.backbone import Encoder
 from pamm.models.config import PAMMConfig
 from pamm.models.fusion import Fusion, Heads
+from pamm.models.layers import lay_out_kernels
 from pamm.models.stage import Stage
 from pamm.ops import checked_orders, scan_orders
 from pamm.ops.scan_order import ScanKind
@@ -37,6 +38,7 @@ class PAMM(nn.Module):
         self.stages = nn.ModuleList(stages)
         self.fusion = fusion
         self.heads = heads
+        lay_out_kernels(self)
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Predict all maps.

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from pamm.models.build import create_model
 from pamm.models.config import PAMMConfig
+from pamm.models.layers import lay_out_kernels
 from pamm.models.pamm import PAMM
 from pamm.models.released_config import infer_config
 from pamm.models.released_names import THEIR_TASKS, Match, loose_matches, matches
@@ -72,7 +73,8 @@ def from_released(state: Mapping[str, Tensor], loose: Mapping[str, Tensor] | Non
     with torch.device("meta"):
         model = create_model(config)
     model.load_state_dict(tensors, assign=True)
-    return Released(model.to(memory_format=torch.channels_last).eval(), dropped, filled)
+    lay_out_kernels(model)
+    return Released(model.eval(), dropped, filled)
 
 
 def to_released(model: PAMM) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
