@@ -178,7 +178,7 @@ class ParameterExperts(nn.Module):
         layers: list[TokenConv | nn.Conv2d] = [self.down, own, *([self.general] if general else [])]
         weight, bias = (torch.cat([getattr(layer, name) for layer in layers]) for name in ("weight", "bias"))
         read = torch.unflatten(token_conv(x.flatten(0, 1), weight, bias, grid=grid), 0, x.shape[:2])
-        low, own_low, *rest = read.split([layer.weight.shape[0] for layer in layers], dim=-1)
+        low, own_low, *rest = torch.split(read, [layer.weight.shape[0] for layer in layers], dim=-1)
         own_low = torch.unflatten(own_low, -1, (len(x), -1)).diagonal(dim1=0, dim2=3)  # (b, L, P·r, T)
         return [low, own_low.permute(3, 0, 1, 2), *rest]
 

@@ -117,7 +117,7 @@ class TaskBatchNorm(nn.BatchNorm1d):
 
 
 def lay_out_kernels(model: nn.Module) -> None:
-    """Give the kernels of all convolutions the layout of the maps, channels-last: others would be copied at each call."""
+    """Give the kernels of all convolutions the layout of the maps, channels-last: else each call would copy them."""
     for layer in model.modules():
         if isinstance(layer, nn.Conv2d | TokenConv):
             layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)
