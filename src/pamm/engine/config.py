@@ -144,6 +144,8 @@ class RunConfig:
     """Number of devices, or of processes on a CPU; each takes a batch of its own."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     """Lightning's name of the arithmetic."""
+    recompute: bool = False
+    """Whether activations are computed again for the gradients instead of kept: a third more time, far less memory."""
     threads: int | None = None
     """Threads of the CPU arithmetic; torch's own choice if left out."""
     resume: bool = False

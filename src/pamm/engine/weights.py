@@ -52,8 +52,10 @@ def save_weights(model: PAMM, folder: str | Path, *, card: str | None = None, dt
         The folder.
 
     Raises:
-        ValueError: if the folder cannot be written to, or a number is too large for ``dtype``.
+        ValueError: if the folder cannot be written to, a number is too large for ``dtype``, or the network is fused.
     """
+    if model.fused:
+        raise ValueError("a fused network has no weights of its own: save the one it was made from")
     folder = Path(folder)
     tensors = {name: _stored(name, value, dtype) for name, value in model.state_dict().items()}
     config = json.dumps(model.config.to_dict(), indent=2, ensure_ascii=False) + "\n"

@@ -17,6 +17,7 @@ from transformers import Dinov2Config, Dinov2Model, ViTConfig, ViTModel
 
 from pamm.models.config import STAGES, PAMMConfig
 from pamm.models.layers import Grid, exempt
+from pamm.models.recompute import call
 
 
 class DropPath(nn.Module):
@@ -65,6 +66,7 @@ class Encoder(nn.Module):
         self.patches, self.blocks, self.norm = patches, blocks, norm
         self.position = exempt(position[None])
         self.class_token = None if class_token is None else exempt(class_token[None, None])
+        self.recompute = False
 
     @property
     def taps(self) -> tuple[int, ...]:
@@ -89,7 +91,7 @@ class Encoder(nn.Module):
         extra = tokens.shape[1] - grid[0] * grid[1]
         features = []
         for depth, block in enumerate(self.blocks, start=1):
-            tokens = block(tokens)
+            tokens = call(block, tokens, recompute=self.recompute)
             if depth in self.taps:
                 tap = self.norm(tokens) if depth == len(self.blocks) else tokens
                 features.append(torch.unflatten(tap[:, extra:], 1, grid).permute(0, 3, 1, 2))

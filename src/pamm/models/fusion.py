@@ -3,12 +3,15 @@
 Letters: ``b`` batch, ``T`` tasks, ``L`` positions of an ``h × w`` grid, ``d`` decoder width, ``S`` stages.
 """
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pamm.models.config import STAGES, PAMMConfig
 from pamm.models.layers import Grid, TaskBatchNorm, TaskLinear, TaskTokenConv
+from pamm.models.recompute import call
 from pamm.ops.enlarged_conv import enlarged_conv, enlarged_conv_naive
 
 
@@ -27,7 +30,7 @@ class Fusion(nn.Module):
         super().__init__()
         tasks, width = len(config.tasks), config.d_model
         self.join = TaskLinear(tasks=tasks, inputs=config.stages * width, outputs=width)
-        self.norm = TaskBatchNorm(tasks=tasks, channels=width)
+        self.norm: nn.Module = TaskBatchNorm(tasks=tasks, channels=width)
         self.weigh = TaskTokenConv(tasks=tasks, inputs=width, outputs=STAGES, kernel=3)
 
     def forward(self, stages: list[Tensor], grid: Grid) -> Tensor:
@@ -62,7 +65,7 @@ class Head(nn.Module):
         super().__init__()
         self.scale = scale
         self.conv = nn.Conv2d(width, width, 3, padding=1)
-        self.norm = nn.BatchNorm1d(width)
+        self.norm: nn.Module = nn.BatchNorm1d(width)
         self.predict = nn.Conv2d(width, channels, 1)
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -92,6 +95,13 @@ class Heads(nn.Module):
                 for task in config.tasks
             }
         )
+        self.recompute = False
+
+    def __iter__(self) -> Iterator[Head]:
+        """The heads, in the order of the tasks."""
+        for head in self.heads.values():
+            assert isinstance(head, Head)
+            yield head
 
     def forward(self, tokens: Tensor, grid: Grid, size: tuple[int, int]) -> dict[str, Tensor]:
         """Predict all maps.
@@ -106,7 +116,7 @@ class Heads(nn.Module):
         """
         maps = torch.unflatten(tokens, 2, grid).permute(0, 1, 4, 2, 3)  # (T, b, d, h, w)
         return {
-            name: resize(head(task_maps), size)
+            name: resize(call(head, task_maps, recompute=self.recompute), size)
             for task_maps, (name, head) in zip(maps, self.heads.items(), strict=True)
         }
 

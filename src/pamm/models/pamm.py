@@ -4,6 +4,7 @@ Letters: ``b`` batch, ``T`` tasks, ``L`` patches of an ``h × w`` grid, ``d`` de
 """
 
 from functools import lru_cache
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from pamm.models.backbone import Encoder
 from pamm.models.config import PAMMConfig
 from pamm.models.fusion import Fusion, Heads
 from pamm.models.layers import lay_out_kernels
+from pamm.models.recompute import call
 from pamm.models.stage import Stage
 from pamm.ops import checked_orders, scan_orders
 from pamm.ops.scan_order import ScanKind
@@ -38,7 +40,28 @@ class PAMM(nn.Module):
         self.stages = nn.ModuleList(stages)
         self.fusion = fusion
         self.heads = heads
+        self.fused = False
+        self.recompute = False
         lay_out_kernels(self)
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch between training and evaluation.
+
+        Raises:
+            ValueError: if a network made by :func:`pamm.models.fuse` is to be trained.
+        """
+        if mode and self.fused:
+            raise ValueError("a fused network only predicts: train the one it was made from")
+        return super().train(mode)
+
+    def set_recompute(self, recompute: bool = True) -> Self:
+        """Choose whether the activations of encoder blocks, stages and heads are computed again for their gradients.
+
+        It takes a third more time and a fraction of the memory; the gradients are the same.
+        """
+        for part in (self, self.encoder, self.heads):
+            part.recompute = recompute
+        return self
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Predict all maps.
@@ -78,7 +101,7 @@ class PAMM(nn.Module):
         gates: list[Tensor] = []
         taps = self.encoder(image)[self.config.skipped_stages :]
         for stage, tap in zip(self.stages, taps, strict=True):
-            output, stage_gates = stage(tap, orders)
+            output, stage_gates = call(stage, tap, orders, recompute=self.recompute)
             outputs.append(output)
             gates += stage_gates.values()
         return self.heads(self.fusion(outputs, grid), grid, size), gates

@@ -7,7 +7,7 @@ they take it as it is, and it checks the orders and chooses the backend when it 
 Called from Python it is a function that torch.func can differentiate too, as it cannot operators.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 import torch
@@ -92,8 +92,9 @@ class _Scan(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: BackwardCFunction, dy: Tensor) -> tuple[Tensor | None, ...]:
-        found = _ScanGradients.apply(dy, *ctx.saved_tensors, ctx.backend)  # type: ignore[attr-defined, no-untyped-call]
-        return _by_input(ctx, found)
+        saved = ctx.saved_tensors  # read once: where activations are recomputed, a second reading is an error
+        found = _ScanGradients.apply(dy, *saved, ctx.backend)  # type: ignore[attr-defined, no-untyped-call]
+        return _by_input(saved, found)
 
 
 class _ScanGradients(torch.autograd.Function):
@@ -116,9 +117,8 @@ class _ScanGradients(torch.autograd.Function):
 _apply: Callable[..., Tensor] = _Scan.apply
 
 
-def _by_input(ctx: BackwardCFunction, found: Iterable[Tensor]) -> tuple[Tensor | None, ...]:
+def _by_input(saved: Sequence[Tensor | None], found: Iterable[Tensor]) -> tuple[Tensor | None, ...]:
     """Gradients in their places among the inputs: none of orders, backend, and tensors that are not given."""
-    saved: tuple[Tensor | None, ...] = ctx.saved_tensors
     gradients = iter(found)
     return (*(None if tensor is None else next(gradients) for tensor in saved[:-1]), None, None)
 
@@ -160,7 +160,8 @@ def _(dy: Tensor, *inputs: Any) -> list[Tensor]:
 
 
 def _gradients(ctx: BackwardCFunction, dy: Tensor) -> tuple[Tensor | None, ...]:
-    return _by_input(ctx, _scan_backward(dy, *ctx.saved_tensors, ctx.backend))  # type: ignore[attr-defined]
+    saved = ctx.saved_tensors
+    return _by_input(saved, _scan_backward(dy, *saved, ctx.backend))  # type: ignore[attr-defined]
 
 
 _scan.register_autograd(_gradients, setup_context=_Scan.setup_context)
