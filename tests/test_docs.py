@@ -7,12 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from skimage import data as photos
 from skimage.io import imsave
 
 from folder_toys import put
 from pamm.cli import main
+from pamm.models import PAMMConfig, create_model
+from pamm.models.build import RELEASED_FORM
+from pamm.models.released import to_released
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -38,11 +42,19 @@ def commands(page: Path) -> list[list[str]]:
     return [shlex.split(line, comments=True) for line in lines if line.startswith("pamm ")]
 
 
+def save_checkpoint(path):
+    """A checkpoint as the released code would write it, of a small network."""
+    sizes = {"image_size": (64, 64), "encoder_width": 64, "encoder_depth": 4, "encoder_heads": 1, "d_model": 32}
+    state, _ = to_released(create_model(PAMMConfig(**sizes, **RELEASED_FORM)))
+    torch.save({"model": state}, path)
+
+
 @pytest.fixture
 def desk(tmp_path, monkeypatch):
     """A folder as a reader might have it: the configs, a photo, and a few labelled rooms with a manifest."""
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
     imsave(tmp_path / "photo.jpg", photos.chelsea()[::2, ::2])
+    save_checkpoint(tmp_path / "released.pth")
     (tmp_path / "rooms.yaml").write_text(blocks(ROOT / "docs/own-data.md", "yaml")[0])
     names = [f"room{number}" for number in range(12)]
     for name in names:
