@@ -11,7 +11,8 @@ from PIL import Image
 from torch.nn import functional as F
 
 from pamm.engine.colours import decoded
-from pamm.engine.predictor import Predictor, enlarged, network_size, predict_files
+from pamm.engine.predict_files import predict_files
+from pamm.engine.predictor import Predictor, enlarged, network_size
 from pamm.models import create_model
 from pamm.tasks import TASKS
 from toys import ALBEDO, MICRO

@@ -5,10 +5,9 @@ as many pixels, in their own aspect; sides are padded to multiples of the patch.
 cropped back and brought to the photo's size before they become classes, metres and directions.
 """
 
-import errno
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -18,23 +17,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pamm.data.files import WriteError
 from pamm.data.images import ImageLike, read_image
 from pamm.data.sample import Sample, to_tensors
 from pamm.data.transforms import CentrePad
 from pamm.engine.colours import Map, Pixels, decoded
-from pamm.engine.devices import pick_device
+from pamm.engine.devices import Precision, arithmetic, fastest_precision, pick_device
 from pamm.engine.prediction import Prediction
 from pamm.engine.weights import load_weights
-from pamm.models import PAMM
+from pamm.models import PAMM, fuse
 from pamm.tasks import Task
 
 _LONGEST = 8
 """A side is resized to at most this many sides of a square of the training size: bounds the cost of thin photos."""
 _STRIP = 1 << 23
 """Number of raw values enlarged at a time: bounds the memory of large photos."""
-_HOPELESS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-"""Errors of writing that the next photo would meet as well."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +49,7 @@ class _Input:
 class Predictor:
     """A network that takes photos instead of tensors."""
 
-    def __init__(self, model: PAMM, *, resize: bool = True) -> None:
+    def __init__(self, model: PAMM, *, resize: bool = True, precision: Precision = "float32") -> None:
         """Take the network.
 
         Args:
@@ -61,9 +57,12 @@ class Predictor:
             resize: whether photos are brought to about the size the network was trained at, as its weights expect.
                 Otherwise each goes in at its own size, which shows finer detail if the weights can cope with it;
                 time and memory grow with the photo.
+            precision: ``float32``; ``bf16``, where products take numbers of 8 bits' precision; or ``auto`` for the one
+                of them that is faster on the network's device, which is tried out now.
         """
         self.model = model
         self.resize = resize
+        self.precision: Precision = fastest_precision(model) if precision == "auto" else precision
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -113,7 +112,8 @@ class Predictor:
         for indices in by_size.values():
             for start in range(0, len(indices), batch_size):
                 chunk = indices[start : start + batch_size]
-                outputs = self.model(torch.stack([inputs[index].tensor for index in chunk]).to(device))
+                with arithmetic(self.precision, device):
+                    outputs = self.model(torch.stack([inputs[index].tensor for index in chunk]).to(device))
                 for place, index in enumerate(chunk):
                     one = {name: output[place] for name, output in outputs.items()}
                     found[index] = self._finish(inputs[index], one)
@@ -142,7 +142,14 @@ class Predictor:
         return Prediction(item.photo, maps, self.tasks)
 
 
-def load(name_or_folder: str | Path, *, device: str | torch.device = "cpu", resize: bool = True) -> Predictor:
+def load(
+    name_or_folder: str | Path,
+    *,
+    device: str | torch.device = "cpu",
+    resize: bool = True,
+    precision: Precision = "float32",
+    fused: bool = False,
+) -> Predictor:
     """Load a predictor.
 
     Args:
@@ -151,68 +158,14 @@ def load(name_or_folder: str | Path, *, device: str | torch.device = "cpu", resi
         device: where to predict, by name; ``auto`` takes the fastest there is (see
             :func:`pamm.engine.devices.pick_device`).
         resize: whether photos are brought to about the size the network was trained at; see :class:`Predictor`.
+        precision: numbers that products take; see :class:`Predictor`.
+        fused: whether the network is made for predicting only, see :func:`pamm.models.fuse`.
 
     Raises:
-        ValueError: if there are no such weights, they do not fit their config, or there is no such device.
+        ValueError: if there are no such weights, they do not fit their config, or there is no such device or precision.
     """
-    return Predictor(load_weights(name_or_folder, map_location=pick_device(device)), resize=resize)
-
-
-@dataclass(frozen=True)
-class FilesResult:
-    """What became of a list of photos."""
-
-    done: list[Path] = field(default_factory=list)
-    """Folders written, one a photo."""
-    failed: dict[Path, str] = field(default_factory=dict)
-    """What is wrong with each photo that could not be read, predicted or written, a line each."""
-
-
-def predict_files(
-    predictor: Predictor,
-    photos: Iterable[str | Path],
-    out: str | Path,
-    *,
-    progress: Callable[[int, int], None] | None = None,
-) -> FilesResult:
-    """Predict the maps of photo files; one that cannot be read, predicted or written does not stop the others.
-
-    Only a disk that is full or cannot be written to ends it early: the photo at which it happened is the last in the
-    result.
-
-    Args:
-        predictor: the network.
-        photos: image files.
-        out: folder in which each photo gets a folder by its name without the suffix (``cat.jpg``: ``cat``). Where
-            several photos have that name, later ones are ``cat-2``, ``cat-3``, in the order given. What
-            :meth:`~pamm.engine.prediction.Prediction.save` writes lies inside.
-        progress: called with the number of photos done or failed, and in all.
-
-    Raises:
-        ValueError: if no photo is given, or the folder cannot be made.
-    """
-    paths = [Path(photo) for photo in photos]
-    if not paths:
-        raise ValueError("no photo was given: name at least one image file")
-    try:
-        Path(out).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WriteError(f"cannot write to {out}: {error.strerror}: choose a folder you may write to") from error
-    result = FilesResult()
-    for count, (path, name) in enumerate(zip(paths, _folder_names(paths), strict=True), start=1):
-        folder = Path(out) / name
-        try:
-            predictor(path).save(folder)
-        except (ValueError, OSError, RuntimeError, MemoryError) as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            result.failed[path] = reason if str(path) in reason else f"{path}: {reason}"
-            if getattr(error.__cause__, "errno", None) in _HOPELESS:
-                break
-        else:
-            result.done.append(folder)
-        if progress is not None:
-            progress(count, len(paths))
-    return result
+    model = load_weights(name_or_folder, map_location=pick_device(device))
+    return Predictor(fuse(model) if fused else model, resize=resize, precision=precision)
 
 
 def network_size(
@@ -277,17 +230,3 @@ def _resized(photo: Pixels, height: int, width: int) -> Pixels:
     shrinks = height * width < photo.shape[0] * photo.shape[1]
     resized = cv2.resize(photo, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     return np.asarray(resized, dtype=np.uint8)
-
-
-def _folder_names(paths: Sequence[Path]) -> list[str]:
-    """A folder name for each photo, no two alike, also where file systems ignore case."""
-    taken: set[str] = set()
-    names = []
-    for path in paths:
-        number, name = 1, path.stem
-        while name.lower() in taken:
-            number += 1
-            name = f"{path.stem}-{number}"
-        taken.add(name.lower())
-        names.append(name)
-    return names

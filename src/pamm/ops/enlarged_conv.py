@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 KERNEL = 3
-SPAN = 32
+SPAN = 40
 """Most rows or columns of the small map that one product enlarges, so that a pixel of a large map costs no more."""
 
 
@@ -88,8 +88,9 @@ def _matrices(
         nothing = torch.zeros(1, length, dtype=torch.float64)
         shifted = torch.stack((torch.cat((nothing, enlarge[:-1])), enlarge, torch.cat((enlarge[1:], nothing))))
         found = []
-        for start in range(0, length, SPAN):
-            end = min(start + SPAN, length)
+        step = -(-length // -(-length // SPAN))
+        for start in range(0, length, step):
+            end = min(start + step, length)
             span = slice(max(start - 1, 0), min(end + 1, length))
             part = shifted[:, scale * start : scale * end, span]  # (k, positions, span)
             part = part.permute(1, 0, 2) if outer else part.permute(1, 2, 0)

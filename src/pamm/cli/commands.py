@@ -1,42 +1,33 @@
-"""The command line: each command parses its arguments and calls the Python API."""
+"""The commands: each calls the Python API and says what became of it."""
 
-import inspect
 import json as json_format
 import os
-import sys
-from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
-from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from pamm import __version__
 from pamm.data.files import atomic_write
 from pamm.engine.config import DataConfig
 from pamm.engine.convert import convert
-from pamm.engine.datasets import DATASETS, open_dataset
+from pamm.engine.datasets import open_dataset
 from pamm.engine.demo import demo
+from pamm.engine.devices import Precision
 from pamm.engine.evaluate import evaluate
-from pamm.engine.predictor import load, predict_files
+from pamm.engine.predict_files import predict_files
+from pamm.engine.predictor import load
 from pamm.engine.train import train
 from pamm.models import PRESETS, create_model
 from pamm.models.info import count_macs, count_parameters
 from pamm.ops.backends import ENVIRONMENT, scan_backends_here
 
-POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-ARGUMENTS = {
-    "images": ("+", "photos, in any format that Pillow reads"),
-    "source": (None, "checkpoint of the released code; or weights, by shipped name or folder, to make a checkpoint of"),
-}
-"""What is given without an option: how many paths, and help."""
 USAGE_ERROR = 2
-INTERRUPTED = 130
+"""Exit code where the user has something to mend."""
 
 console = Console()
 errors = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -106,6 +97,7 @@ def predict_command(
     weights: str = "pamm-tiny-scenes",
     native: bool = False,
     device: str = "auto",
+    precision: Precision = "float32",
 ) -> int:
     """Predict the maps of photos: pictures a person can read, raw values, and one overview for each photo.
 
@@ -115,8 +107,9 @@ def predict_command(
         weights: a shipped name, a folder of weights, or a hub name.
         native: predict at the photo's own size instead of the size the weights were trained at.
         device: `cpu`, `cuda`, `mps`, or `auto` for the fastest there is.
+        precision: `float32`, `bf16`, or `auto` for the one that is faster here.
     """
-    predictor = load(weights, device=device, resize=not native)
+    predictor = load(weights, device=device, resize=not native, precision=precision, fused=True)
     with _progress_bar() as bar:
         row = bar.add_task("predicting", total=len(images))
         result = predict_files(predictor, images, out, progress=lambda done, total: bar.update(row, completed=done))
@@ -206,94 +199,3 @@ def demo_command(
     page = demo(out=out, weights=weights, scenes=scenes, device=device, console=console)
     console.print(f"Open {page}", soft_wrap=True)
     return 0
-
-
-COMMANDS: dict[str, tuple[Callable[..., int], Callable[..., Any]]] = {
-    "demo": (demo_command, demo_command),
-    "predict": (predict_command, predict_command),
-    "eval": (eval_command, eval_command),
-    "train": (train_command, train),
-    "info": (info_command, info_command),
-    "convert": (convert_command, convert_command),
-}
-"""Function to call and function whose parameters are the options, by command."""
-FLAGS = {
-    f"--{name}"
-    for _, signature in COMMANDS.values()
-    for name, parameter in inspect.signature(signature).parameters.items()
-    if isinstance(parameter.default, bool)
-}
-"""Options that alone mean yes."""
-
-
-def build_parser() -> ArgumentParser:
-    """The parser of all commands, with help from the docstrings."""
-    set_parsing_settings(docstring_parse_attribute_docstrings=True)
-    parser = ArgumentParser(
-        prog="pamm", description="Six dense maps from one photo.", version=__version__, exit_on_error=False
-    )
-    commands = parser.add_subcommands(
-        metavar="COMMAND", title="commands", description="`pamm COMMAND --help` says more."
-    )
-    for title, (_, signature) in COMMANDS.items():
-        summary = (signature.__doc__ or "").partition("\n")[0]
-        command = ArgumentParser(description=summary, exit_on_error=False)
-        command.add_argument("--config", action="config", help="YAML file of options; options after it win.")
-        positional: set[str | int] = {
-            name for name, parameter in inspect.signature(signature).parameters.items() if parameter.kind in POSITIONAL
-        }
-        for name in positional:
-            nargs, help_ = ARGUMENTS[str(name)]
-            command.add_argument(str(name), nargs=nargs, type=Path, help=help_)
-        command.add_function_arguments(signature, skip=positional, fail_untyped=True)
-        commands.add_subcommand(title, command, help=summary)
-    return parser
-
-
-def _spell_out(args: Sequence[str]) -> list[str]:
-    """Let ``-o`` stand for ``--out``, ``--data scenes`` for ``--data.name scenes`` and ``--scan`` for ``--scan=true``.
-
-    Anything that is not the name of a data set after ``--data`` is a YAML file.
-    """
-    spelt = ["--out" if arg == "-o" else arg for arg in args]
-    for place, (option, value) in enumerate(pairwise([*args, ""])):
-        if option in FLAGS and value.lower() not in ("true", "false"):
-            spelt[place] = f"{option}=true"
-    for place, (option, value) in enumerate(pairwise(args)):
-        if option in ("--data", "--val") and value in DATASETS:
-            spelt[place] = f"{option}.name"
-    for place, (option, equals, value) in enumerate(arg.partition("=") for arg in args):
-        if option in ("--data", "--val") and value in DATASETS:
-            spelt[place] = f"{option}.name{equals}{value}"
-    return spelt
-
-
-def main(args: Sequence[str] | None = None) -> int:
-    """Run the command line.
-
-    Args:
-        args: the arguments; those of the process if left out.
-
-    Returns:
-        The exit code: 0, 2 if the user has something to mend, 130 if interrupted.
-    """
-    parser = build_parser()
-    try:
-        settings = parser.instantiate(parser.parse_args(_spell_out(sys.argv[1:] if args is None else args)))
-        run, _ = COMMANDS[settings.subcommand]
-        options = settings[settings.subcommand].as_dict()
-        options.pop("config", None)
-        return run(**options)
-    except ArgumentError as error:
-        errors.print(f"[red]error:[/red] {escape(_one_line(error))}: see `pamm --help`, `pamm COMMAND --help`")
-        return USAGE_ERROR
-    except (ValueError, OSError, ModuleNotFoundError) as error:
-        errors.print(f"[red]error:[/red] {escape(_one_line(error))}")
-        return USAGE_ERROR
-    except KeyboardInterrupt:
-        errors.print("interrupted")
-        return INTERRUPTED
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,124 @@
+"""The command line: arguments to commands."""
+
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
+from rich.markup import escape
+
+from pamm import __version__
+from pamm.cli.commands import (
+    USAGE_ERROR,
+    convert_command,
+    demo_command,
+    errors,
+    eval_command,
+    info_command,
+    predict_command,
+    train_command,
+)
+from pamm.engine.datasets import DATASETS
+from pamm.engine.train import train
+
+POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+ARGUMENTS = {
+    "images": ("+", "photos, in any format that Pillow reads"),
+    "source": (None, "checkpoint of the released code; or weights, by shipped name or folder, to make a checkpoint of"),
+}
+"""What is given without an option: how many paths, and help."""
+INTERRUPTED = 130
+
+
+COMMANDS: dict[str, tuple[Callable[..., int], Callable[..., Any]]] = {
+    "demo": (demo_command, demo_command),
+    "predict": (predict_command, predict_command),
+    "eval": (eval_command, eval_command),
+    "train": (train_command, train),
+    "info": (info_command, info_command),
+    "convert": (convert_command, convert_command),
+}
+"""Function to call and function whose parameters are the options, by command."""
+FLAGS = {
+    f"--{name}"
+    for _, signature in COMMANDS.values()
+    for name, parameter in inspect.signature(signature).parameters.items()
+    if isinstance(parameter.default, bool)
+}
+"""Options that alone mean yes."""
+
+
+def build_parser() -> ArgumentParser:
+    """The parser of all commands, with help from the docstrings."""
+    set_parsing_settings(docstring_parse_attribute_docstrings=True)
+    parser = ArgumentParser(
+        prog="pamm", description="Six dense maps from one photo.", version=__version__, exit_on_error=False
+    )
+    commands = parser.add_subcommands(
+        metavar="COMMAND", title="commands", description="`pamm COMMAND --help` says more."
+    )
+    for title, (_, signature) in COMMANDS.items():
+        summary = (signature.__doc__ or "").partition("\n")[0]
+        command = ArgumentParser(description=summary, exit_on_error=False)
+        command.add_argument("--config", action="config", help="YAML file of options; options after it win.")
+        positional: set[str | int] = {
+            name for name, parameter in inspect.signature(signature).parameters.items() if parameter.kind in POSITIONAL
+        }
+        for name in positional:
+            nargs, help_ = ARGUMENTS[str(name)]
+            command.add_argument(str(name), nargs=nargs, type=Path, help=help_)
+        command.add_function_arguments(signature, skip=positional, fail_untyped=True)
+        commands.add_subcommand(title, command, help=summary)
+    return parser
+
+
+def _spell_out(args: Sequence[str]) -> list[str]:
+    """Let ``-o`` stand for ``--out``, ``--data scenes`` for ``--data.name scenes`` and ``--scan`` for ``--scan=true``.
+
+    Anything that is not the name of a data set after ``--data`` is a YAML file.
+    """
+    spelt = ["--out" if arg == "-o" else arg for arg in args]
+    for place, (option, value) in enumerate(pairwise([*args, ""])):
+        if option in FLAGS and value.lower() not in ("true", "false"):
+            spelt[place] = f"{option}=true"
+    for place, (option, value) in enumerate(pairwise(args)):
+        if option in ("--data", "--val") and value in DATASETS:
+            spelt[place] = f"{option}.name"
+    for place, (option, equals, value) in enumerate(arg.partition("=") for arg in args):
+        if option in ("--data", "--val") and value in DATASETS:
+            spelt[place] = f"{option}.name{equals}{value}"
+    return spelt
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        args: the arguments; those of the process if left out.
+
+    Returns:
+        The exit code: 0, 2 if the user has something to mend, 130 if interrupted.
+    """
+    parser = build_parser()
+    try:
+        settings = parser.instantiate(parser.parse_args(_spell_out(sys.argv[1:] if args is None else args)))
+        run, _ = COMMANDS[settings.subcommand]
+        options = settings[settings.subcommand].as_dict()
+        options.pop("config", None)
+        return run(**options)
+    except ArgumentError as error:
+        errors.print(f"[red]error:[/red] {escape(_one_line(error))}: see `pamm --help`, `pamm COMMAND --help`")
+        return USAGE_ERROR
+    except (ValueError, OSError, ModuleNotFoundError) as error:
+        errors.print(f"[red]error:[/red] {escape(_one_line(error))}")
+        return USAGE_ERROR
+    except KeyboardInterrupt:
+        errors.print("interrupted")
+        return INTERRUPTED
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
