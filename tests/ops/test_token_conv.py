@@ -51,11 +51,19 @@ def test_direct_where_tiles_cannot_serve(monkeypatch):
     half = [tensor.bfloat16() for tensor in (x, weight, bias)]
     assert not ways_taken(monkeypatch, lambda: token_conv(*half, grid=grid))
 
+
+@pytest.mark.parametrize("matrix_tiles", [True, False])
+def test_autocast_takes_the_faster(monkeypatch, matrix_tiles):
+    """Half precision is faster than tiles where processors have registers for matrices, and for small maps."""
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: matrix_tiles)
+    wide = {"n": 4, "grid": (28, 36), "inputs": 512, "outputs": 128, "kernel": 9}
+    x, weight, bias = operands(**wide)
+
     def in_half_precision():
         with torch.autocast("cpu", torch.bfloat16):
-            assert token_conv(x, weight, bias, grid=grid).dtype == torch.bfloat16
+            token_conv(x.bfloat16(), weight, bias, grid=wide["grid"])
 
-    assert not ways_taken(monkeypatch, in_half_precision)
+    assert bool(ways_taken(monkeypatch, in_half_precision)) != matrix_tiles
 
 
 def test_exported_graphs_hold_standard_operators():

@@ -99,6 +99,10 @@ class ParameterExperts(nn.Module):
         self.general = TokenConv(inputs=width, outputs=kinds * states, kernel=kernel)
         self.expert_norm = TaskBatchNorm(tasks=tasks, channels=kinds * states)
         self.norm = TaskBatchNorm(tasks=tasks, channels=kinds * states)
+        self.wide_weight: Tensor | None
+        self.wide_bias: Tensor | None
+        self.register_buffer("wide_weight", None, persistent=False)
+        self.register_buffer("wide_bias", None, persistent=False)
 
     def forward(self, x: Tensor, grid: Grid, *, noise: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Make the parameters of the scan.
@@ -173,14 +177,32 @@ class ParameterExperts(nn.Module):
         Returns:
             (T, b, L, ·): P·M·r channels, P·r channels, and P·N if the general map is wanted.
         """
-        own = self.own_down.conv
-        assert own is not None
-        layers: list[TokenConv | nn.Conv2d] = [self.down, own, *([self.general] if general else [])]
-        weight, bias = (torch.cat([getattr(layer, name) for layer in layers]) for name in ("weight", "bias"))
+        layers = self._wide_layers()[: 3 if general else 2]
+        weight, bias = self.wide_weight, self.wide_bias
+        if weight is None or bias is None:
+            weight, bias = (torch.cat([getattr(layer, name) for layer in layers]) for name in ("weight", "bias"))
         read = torch.unflatten(token_conv(x.flatten(0, 1), weight, bias, grid=grid), 0, x.shape[:2])
         low, own_low, *rest = torch.split(read, [layer.weight.shape[0] for layer in layers], dim=-1)
         own_low = torch.unflatten(own_low, -1, (len(x), -1)).diagonal(dim1=0, dim2=3)  # (b, L, P·r, T)
         return [low, own_low.permute(3, 0, 1, 2), *rest]
+
+    def _wide_layers(self) -> list[TokenConv | nn.Conv2d]:
+        own = self.own_down.conv
+        assert own is not None
+        return [self.down, own, self.general]
+
+    @torch.no_grad()
+    def join_kernels(self) -> None:
+        """Lay all convolutions' kernels side by side for good, which networks that are not trained may."""
+        if self.kernel == 1:
+            return
+        layers = self._wide_layers()
+        self.wide_weight, self.wide_bias = (
+            torch.cat([getattr(layer, name) for layer in layers]) for name in ("weight", "bias")
+        )
+        parts = torch.split(self.wide_weight, [layer.weight.shape[0] for layer in layers])
+        for layer, part in zip(layers, parts, strict=True):
+            layer.weight.data = part
 
     def _in_one(self, x: Tensor, gates: Tensor, mix: Tensor, grid: Grid) -> Tensor:
         """What :meth:`forward` makes of :meth:`parts` in evaluation: norms are scales, so the terms are one map.

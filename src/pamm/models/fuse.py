@@ -5,6 +5,7 @@ import copy
 import torch
 from torch import nn
 
+from pamm.models.experts import ParameterExperts
 from pamm.models.layers import batch_norm_affine
 from pamm.models.pamm import PAMM
 
@@ -14,7 +15,8 @@ def fuse(model: PAMM) -> PAMM:
     """A copy of a network that predicts the same, up to rounding, with less work.
 
     In evaluation a batch norm is a scale and a shift of its channels. Those of the fusion and the heads go into the
-    weights of the map before; those of the parameter experts join the gates in each call anyway.
+    weights of the map before; those of the parameter experts join the gates in each call anyway. Kernels of one
+    convolution are laid side by side.
 
     Args:
         model: the network, unchanged.
@@ -35,5 +37,8 @@ def fuse(model: PAMM) -> PAMM:
         assert head.conv.bias is not None
         head.conv.bias.mul_(scale).add_(shift)
         head.norm = nn.Identity()
+    for part in fused.modules():
+        if isinstance(part, ParameterExperts):
+            part.join_kernels()
     fused.fused = True
     return fused

@@ -13,9 +13,12 @@ import torch
 from torch import Tensor
 
 
-def tiles_pay(n: int, grid: tuple[int, int], *, inputs: int, outputs: int, kernel: int) -> bool:
-    """Whether ``tile_conv`` is clearly faster than ``F.conv2d`` for n maps, by an estimate for float32."""
-    direct = 3 * n * math.prod(grid) * inputs * outputs * kernel**2 / 50
+def tiles_pay(n: int, grid: tuple[int, int], *, inputs: int, outputs: int, kernel: int, speed: float = 1.0) -> bool:
+    """Whether ``tile_conv`` is clearly faster than ``F.conv2d`` for n maps, by an estimate for float32.
+
+    Where ``F.conv2d`` takes other numbers, ``speed`` says how many times as fast it is then.
+    """
+    direct = 3 * n * math.prod(grid) * inputs * outputs * kernel**2 / (50 * speed)
     return 1.2 * min(_costs(n, grid, inputs, outputs, kernel))[0] < direct
 
 
