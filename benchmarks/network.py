@@ -29,10 +29,9 @@ from rich.console import Console
 from rich.table import Table
 from scan import peak_of
 
+from pamm.engine.memory import keep_memory
 from pamm.models import PAMM
 from pamm.models.info import count_macs, count_parameters
-
-TEXTBOOK = "textbook scan"
 
 
 @dataclass(frozen=True)
@@ -69,8 +68,10 @@ class Result:
     """The published time and memory beside these."""
 
 
-def measure(size: str, pass_: str, models: dict[str, PAMM], arguments: argparse.Namespace) -> dict[Case, Result]:
-    """Measure a pass of all forms of a size in turns, with the yardstick and the products of large matrices."""
+def measure(
+    size: str, pass_: str, models: dict[str, PAMM], textbook: float | None, arguments: argparse.Namespace
+) -> dict[Case, Result]:
+    """Measure a pass of all forms of a size in turns with the products of large matrices, beside the yardstick."""
     height, width = SIZES[size].image_size
     device, batch = arguments.device, arguments.batch
     image = torch.randn(batch, 3, height, width, device=device)
@@ -85,9 +86,6 @@ def measure(size: str, pass_: str, models: dict[str, PAMM], arguments: argparse.
                 work = partial(PASSES[pass_].run, module, image, dtype)
                 cases[Case(form, dtype, how == "on", pass_)] = work
     works: dict[Case | str, Work] = {dtype: product for dtype, (product, _) in products.items()}
-    # The published figures are of single images on a CPU.
-    if arguments.yardstick and published(size, pass_) is not None and device == "cpu" and batch == 1:
-        works[TEXTBOOK] = textbook_scan(size)
     seconds = in_turns({**works, **cases}, arguments.rounds, clock_of(device))
     macs = {form: float(batch * count_macs(model, height, width)) for form, model in models.items()}
     results = {}
@@ -95,7 +93,7 @@ def measure(size: str, pass_: str, models: dict[str, PAMM], arguments: argparse.
         time, memory = seconds[case], peak_of(work, device)
         rate = products[case.dtype][1] / seconds[case.dtype]
         floor = PASSES[pass_].products * macs[case.form] / rate
-        beside = compare(size, pass_, seconds[TEXTBOOK], time, memory) if TEXTBOOK in works else None
+        beside = compare(size, pass_, textbook, time, memory) if textbook and published(size, pass_) else None
         results[case] = Result(time, memory, macs[case.form], rate, floor, floor / time, beside)
     return results
 
@@ -135,14 +133,14 @@ def yardstick_table(title: str, results: dict[Case, Result]) -> Table:
     return table
 
 
-def measure_size(size: str, arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
+def measure_size(size: str, textbook: float | None, arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Measure a size, print its tables, and give all for the record."""
     forms = list(dict.fromkeys(arguments.forms))
     models = {form: build(config_of(size, form), arguments.device) for form in forms}
     parameters = {form: count_parameters(model) for form, model in models.items()}
     results: dict[Case, Result] = {}
     for pass_ in arguments.passes:
-        results |= measure(size, pass_, models, arguments)
+        results |= measure(size, pass_, models, textbook, arguments)
     sums = ", ".join(f"{form} {sum(parts.values()) / 1e6:.1f} M" for form, parts in parameters.items())
     console.print(results_table(f"{size}: parameters {sums}; batch {arguments.batch}", results))
     if any(result.yardstick for result in results.values()):
@@ -155,7 +153,19 @@ def measure_size(size: str, arguments: argparse.Namespace, console: Console) -> 
             console.print(parts_table(f"{size}, {form}, {dtype}: time by part", phases))
             parts.append({"form": form, "dtype": dtype, "seconds": phases})
     cases = [{**asdict(case), **asdict(result)} for case, result in results.items()]
-    return {"size": size, "parameters": parameters, "cases": cases, "parts": parts}
+    return {"size": size, "textbook": textbook, "parameters": parameters, "cases": cases, "parts": parts}
+
+
+def yardsticks(arguments: argparse.Namespace) -> dict[str, float]:
+    """Seconds of the textbook scan by size, as a process has it that keeps no memory for the next tensor."""
+    # The published figures are of single images on a CPU.
+    if not arguments.yardstick or arguments.device != "cpu" or arguments.batch != 1:
+        return {}
+    return {
+        size: in_turns({size: textbook_scan(size)}, arguments.rounds, clock_of("cpu"))[size]
+        for size in arguments.sizes
+        if any(published(size, pass_) for pass_ in arguments.passes)
+    }
 
 
 def read_arguments() -> argparse.Namespace:
@@ -206,8 +216,10 @@ def main() -> None:
         if arguments.json:
             arguments.json.write_text(json.dumps(record) + "\n")
 
+    textbook = yardsticks(arguments)
+    keep_memory()
     for size in arguments.sizes:
-        keep("sizes", measure_size(size, arguments, console))
+        keep("sizes", measure_size(size, textbook.get(size), arguments, console))
     for axis, dtype, pass_ in product(arguments.growth, arguments.dtypes, arguments.passes):
         series = Series(axis, arguments.growth_size, arguments.growth_form, dtype, pass_, arguments.device)
         found = grow(series, arguments.rounds)

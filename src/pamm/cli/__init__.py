@@ -22,6 +22,7 @@ from pamm.cli.commands import (
     train_command,
 )
 from pamm.engine.datasets import DATASETS
+from pamm.engine.memory import keep_memory
 from pamm.engine.train import train
 
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -106,6 +107,7 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         settings = parser.instantiate(parser.parse_args(_spell_out(sys.argv[1:] if args is None else args)))
         run, _ = COMMANDS[settings.subcommand]
+        keep_memory()
         options = settings[settings.subcommand].as_dict()
         options.pop("config", None)
         return run(**options)

@@ -19,6 +19,7 @@ from pamm.engine.callbacks import DrawSamples, KeepWeights
 from pamm.engine.config import AugmentConfig, OptimConfig, RunConfig
 from pamm.engine.datamodule import PAMMDataModule
 from pamm.engine.evaluate import common_tasks
+from pamm.engine.memory import keep_memory
 from pamm.engine.module import PAMMModule
 from pamm.engine.run_folder import AtomicCheckpoints, find_checkpoint, keep_record
 from pamm.models import PAMM
@@ -83,6 +84,7 @@ def fit(
     keep_record(folder, record or {})
     if run.threads is not None:
         torch.set_num_threads(run.threads)
+    keep_memory()
     module = PAMMModule(network, optim, scored=scored, seed=run.seed)
     try:
         with quiet():
