@@ -136,7 +136,7 @@ def yardstick_table(title: str, results: dict[Case, Result]) -> Table:
 def measure_size(size: str, textbook: float | None, arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Measure a size, print its tables, and give all for the record."""
     forms = list(dict.fromkeys(arguments.forms))
-    models = {form: build(config_of(size, form), arguments.device) for form in forms}
+    models = {form: build(config_of(size, form), arguments.device).set_recompute(arguments.recompute) for form in forms}
     parameters = {form: count_parameters(model) for form, model in models.items()}
     results: dict[Case, Result] = {}
     for pass_ in arguments.passes:
@@ -190,6 +190,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--growth", nargs="*", choices=AXES, default=[], help="series of decoders to measure too")
     parser.add_argument("--growth-size", choices=SIZES, default="small", help="size of those decoders")
     parser.add_argument("--growth-form", choices=FORMS, default="paper", help="form of those decoders")
+    parser.add_argument("--recompute", action="store_true", help="train with activations computed again, not kept")
     parser.add_argument("--tf32", action="store_true", help="let a GPU multiply float32 numbers with fewer digits")
     parser.add_argument("--json", type=Path, help="file to write the results to")
     return parser.parse_args()
@@ -205,7 +206,7 @@ def main() -> None:
         "machine": machine_name(arguments.device),
         "torch": torch.__version__,
         "load": os.getloadavg()[0],
-        **{key: getattr(arguments, key) for key in ("device", "threads", "batch", "rounds", "tf32")},
+        **{key: getattr(arguments, key) for key in ("device", "threads", "batch", "rounds", "recompute", "tf32")},
         "sizes": [],
         "growth": [],
     }

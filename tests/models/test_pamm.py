@@ -221,3 +221,15 @@ def test_scan_starts_as_mamba_does(small):
     torch.testing.assert_close(block.A_log.exp()[1, 5], torch.tensor([1.0, 2.0, 3.0, 4.0]))
     zero = create_model(small(delta_init="zero")).stages[0].block
     assert not zero.step_bias.any()
+
+
+@pytest.mark.filterwarnings("ignore:Dynamo detected a call to a `functools.lru_cache`")
+@pytest.mark.parametrize("kernel", [1, 5])
+def test_compiles_as_one_graph(small, kernel):
+    torch.compiler.reset()
+    model = warm(create_model(small(expert_kernel=kernel)))
+    picture = image()
+    with torch.no_grad():
+        wanted, got = model(picture), torch.compile(model, fullgraph=True, backend="aot_eager")(picture)
+    for name, output in wanted.items():
+        torch.testing.assert_close(got[name], output, atol=1e-5, rtol=1e-4)

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from pamm.losses import multi_task_loss
-from pamm.models import create_model
+from pamm.models import create_model, fuse
 from pamm.models.released import from_released, to_released
 from pamm.tasks import IGNORE
 from released_trace import Trace
@@ -63,6 +63,14 @@ def test_every_intermediate_value(case):
     off |= {f"logits/{name}": worst(outputs[name], value) for name, value in case.group("logits").items()}
     wrong = [f"{name} by {difference:.1e}" for name, difference in off.items() if not difference < TOLERANCE]
     assert not wrong, f"differ by more than {TOLERANCE} of the largest value: {', '.join(wrong)}"
+
+
+@torch.no_grad()
+def test_fused_networks_too(case):
+    outputs = fuse(case.model)(case.tensors["image"])
+    off = {name: worst(outputs[name], value) for name, value in case.group("logits").items()}
+    assert off
+    assert max(off.values()) < TOLERANCE, off
 
 
 @pytest.fixture(scope="module")
