@@ -46,6 +46,12 @@ def test_linear_per_task(tokens, bias):
         torch.testing.assert_close(layer(tokens)[task], wanted)
 
 
+def test_linear_of_parts(tokens):
+    layer = TaskLinear(tasks=TASKS, inputs=CHANNELS, outputs=4)
+    parts = [part.contiguous() for part in tokens.chunk(3, dim=-1)]
+    torch.testing.assert_close(layer.of_parts(parts), layer(tokens))
+
+
 def test_layer_norm_per_task(tokens):
     layer = TaskLayerNorm(TASKS, CHANNELS, eps=1e-5)
     randomise(layer)

@@ -43,7 +43,7 @@ class Fusion(nn.Module):
         Returns:
             Tokens (T, b, L, d).
         """
-        joined = F.gelu(self.norm(self.join(torch.cat(stages, dim=-1))))
+        joined = F.gelu(self.norm(self.join.of_parts(stages)))
         weights = self.weigh(joined, grid).softmax(-1)  # (T, b, L, S)
         fused = torch.zeros_like(stages[0])
         for stage, weight in zip(stages, weights.unbind(-1), strict=False):

@@ -59,6 +59,14 @@ class TaskLinear(nn.Module):
         out = torch.bmm(flat, weight) if self.bias is None else torch.baddbmm(self.bias[:, None], flat, weight)
         return out.view(*x.shape[:-1], -1)
 
+    def of_parts(self, parts: list[Tensor]) -> Tensor:
+        """What :meth:`forward` makes of equal parts (T, ..., c) side by side, without a copy of them all."""
+        assert self.bias is not None
+        out = self.bias[:, None]
+        for part, weight in zip(parts, self.weight.mT.chunk(len(parts), dim=1), strict=True):
+            out = torch.baddbmm(out, part.flatten(1, -2), weight)
+        return out.view(*parts[0].shape[:-1], -1)
+
 
 class TaskLayerNorm(nn.Module):
     """Layer norm over the last dimension with one scale and shift per task."""
