@@ -23,7 +23,7 @@ from toys import ALBEDO, MICRO, Rectangles
 PLAIN = AugmentConfig(scale=(1.0, 1.0))
 
 
-def run(folder, *, steps, data=None, resume=False, stop_after=None, seed=0, lr=1e-2):
+def run(folder, *, steps, data=None, resume=False, seed=0, lr=1e-2, recompute=False):
     data = data or Rectangles()
     torch.manual_seed(seed)
     network = create_model("pamm_tiny", tasks=data.tasks, **MICRO)
@@ -32,9 +32,20 @@ def run(folder, *, steps, data=None, resume=False, stop_after=None, seed=0, lr=1
         data,
         data,
         optim=OptimConfig(steps=steps, batch_size=3, lr=lr, name="adamw", load_balancing=1e-3),
-        run=RunConfig(out=str(folder), validate_every=2, log_every=1, workers=0, pictures=2, resume=resume),
+        run=RunConfig(
+            out=str(folder), validate_every=2, log_every=1, workers=0, pictures=2, resume=resume, recompute=recompute
+        ),
         augment=AugmentConfig(),
     )
+
+
+def test_recomputed_activations_change_nothing(tmp_path):
+    plain, other = (
+        load_file(run(tmp_path / name, steps=2, recompute=recompute) / "model.safetensors")
+        for name, recompute in (("plain", False), ("other", True))
+    )
+    for name, tensor in plain.items():
+        assert torch.equal(tensor, other[name]), name
 
 
 def test_a_run_leaves_weights_logs_and_pictures(tmp_path):

@@ -85,6 +85,7 @@ def fit(
     if run.threads is not None:
         torch.set_num_threads(run.threads)
     keep_memory()
+    network.set_recompute(run.recompute)
     module = PAMMModule(network, optim, scored=scored, seed=run.seed)
     try:
         with quiet():

@@ -77,7 +77,7 @@ def train(
     if model.init is not None:
         transfer_weights(load_weights(model.init), network)
     return fit(
-        network.set_recompute(run.recompute),
+        network,
         train_set,
         val_set,
         optim=optim,
