@@ -65,7 +65,7 @@ class Head(nn.Module):
         super().__init__()
         self.scale = scale
         self.conv = nn.Conv2d(width, width, 3, padding=1)
-        self.norm: nn.Module = nn.BatchNorm1d(width)
+        self.norm: nn.Module = nn.BatchNorm2d(width)
         self.predict = nn.Conv2d(width, channels, 1)
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -73,10 +73,10 @@ class Head(nn.Module):
         rows = maps.permute(2, 0, 3, 1)  # (h, b, w, d): positions before channels until the last map has made few
         large = enlarged_conv if self.scale > 1 else enlarged_conv_naive
         hidden = large(rows, self.conv.weight, self.conv.bias, scale=self.scale)
-        shape = hidden.shape[:-1]
-        hidden = F.gelu(self.norm(hidden.flatten(0, -2)))
-        out = F.linear(hidden, self.predict.weight.flatten(1), self.predict.bias)
-        return out.view(*shape, -1).permute(1, 3, 0, 2).contiguous()
+        # for the norm, one tall channels-last map
+        normed = self.norm(hidden.flatten(0, 1)[None].permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        out = F.linear(F.gelu(normed.flatten(0, 2)), self.predict.weight.flatten(1), self.predict.bias)
+        return out.view(*hidden.shape[:-1], -1).permute(1, 3, 0, 2).contiguous()
 
 
 class Heads(nn.Module):
