@@ -1,5 +1,6 @@
 """Checkpoints of the released code: there and back, and those that are refused."""
 
+import json
 import os
 import pickle
 from dataclasses import replace
@@ -34,6 +35,7 @@ FORMS = [
     {"task_conv": False, "local_branch": True},
     {"skipped_stages": 2},
     {"scan": False},
+    {"learn_state": True, "scan_kind": "z", "image_size": (48, 64), "mean": (0.5, 0.5, 0.5), "prior_c": False},
 ]
 
 
@@ -53,9 +55,9 @@ def checkpoint(tmp_path):
     save_weights(model, tmp_path / "ours")
     convert(tmp_path / "ours", tmp_path / "whole.pth")
     content = torch.load(tmp_path / "whole.pth", weights_only=True)
-    content["model"] = {f"module.{name}": tensor for name, tensor in content["model"].items()}
+    state = {f"module.{name}": tensor for name, tensor in content["model"].items()}
     path = tmp_path / "released.pth"
-    torch.save(content | {"iter": 40_000}, path)
+    torch.save({"model": state, "iter": 40_000}, path)
     return path
 
 
@@ -64,10 +66,12 @@ def test_there_and_back_is_the_identity(tmp_path, changes):
     model = network(**changes)
     save_weights(model, tmp_path / "ours")
     convert(tmp_path / "ours", tmp_path / "released.pth")
-    convert(tmp_path / "released.pth", tmp_path / "again", **KNOWN)
+    convert(tmp_path / "released.pth", tmp_path / "again")
     assert (tmp_path / "ours/model.safetensors").read_bytes() == (tmp_path / "again/model.safetensors").read_bytes()
+    ours, theirs = (json.loads((tmp_path / name / "config.json").read_text()) for name in ("ours", "again"))
+    assert ours == theirs
     again = load_weights(tmp_path / "again")
-    image = torch.randn(1, 3, 32, 48)
+    image = torch.randn(1, 3, *model.config.image_size)
     with torch.no_grad():
         for name, output in model(image).items():
             assert torch.equal(again(image)[name], output)

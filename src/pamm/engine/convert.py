@@ -1,5 +1,6 @@
 """Checkpoints of the released code to folders of weights, and back."""
 
+import json
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,10 +15,12 @@ from torch import Tensor
 
 from pamm.data.files import atomic_write
 from pamm.engine.weights import load_weights, save_weights
+from pamm.models import PAMMConfig
 from pamm.models.released import from_released, to_released
 
-STATE, LOOSE = "model", "pamm_loose"
-"""Entries of a checkpoint: the state dict, which the released code reads, and what it has no place for."""
+STATE, LOOSE, CONFIG = "model", "pamm_loose", "pamm_config"
+"""Entries of a checkpoint: the state dict, which the released code reads; tensors that it has no place for; the config
+of this package as JSON."""
 UNTOLD = ("image_size", "encoder_heads", "scan_kind")
 """Fields of the config that no tensor tells for certain."""
 
@@ -57,9 +60,11 @@ def convert(source: str | Path, out: str | Path, **overrides: Any) -> Conversion
 
 
 def _from_checkpoint(source: Path, out: Path, overrides: Mapping[str, Any]) -> Conversion:
-    state, loose = read_checkpoint(source)
+    checkpoint = read_checkpoint(source)
+    state = checkpoint.state
     try:
-        released = from_released(state, loose, **overrides)
+        config = None if checkpoint.config is None else PAMMConfig.from_dict(json.loads(checkpoint.config))
+        released = from_released(state, checkpoint.loose, config=config, **overrides)
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from error
     save_weights(released.model, out)
@@ -67,7 +72,7 @@ def _from_checkpoint(source: Path, out: Path, overrides: Mapping[str, Any]) -> C
     notes += [
         f"assumed: {name} = {getattr(released.model.config, name)}, which tensors do not tell"
         for name in UNTOLD
-        if name not in overrides
+        if name not in overrides and config is None
     ]
     if released.dropped:
         notes.append(f"dropped: {len(released.dropped)} tensors of conv2d0, the mixture whose result is thrown away")
@@ -83,7 +88,7 @@ def _to_checkpoint(source: str | Path, out: Path) -> Conversion:
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from error
     with atomic_write(out) as path:
-        torch.save({STATE: state, LOOSE: loose}, path)
+        torch.save({STATE: state, LOOSE: loose, CONFIG: json.dumps(model.config.to_dict())}, path)
     note = (
         f"A_log, D and the priors are under {LOOSE!r}: the released code keeps them outside its state dict and starts "
         "from its own, so set them there to get the same outputs"
@@ -91,14 +96,23 @@ def _to_checkpoint(source: str | Path, out: Path) -> Conversion:
     return Conversion(out, len(model.state_dict()), (note,))
 
 
-def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor] | None]:
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a file holds."""
+
+    state: dict[str, Tensor]
+    """Tensors of the released code by name."""
+    loose: dict[str, Tensor] | None
+    """A, D and priors, if this package wrote the file."""
+    config: str | None
+    """Config of this package as JSON, likewise."""
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
     """Read the tensors of a checkpoint without running any code that it may hold.
 
     Args:
         path: file of ``torch.save`` with a state dict, by itself or under ``model``; or safetensors.
-
-    Returns:
-        The state dict, and the loose tensors if it holds some.
 
     Raises:
         ValueError: if the file is damaged, or holds anything but plain data and tensors.
@@ -116,8 +130,8 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor] | 
     state = content.get(STATE, content) if isinstance(content, dict) else content
     if not _is_state(state):
         raise ValueError(f"{path}: holds no state dict, by itself or under {STATE!r}: give a checkpoint of a network")
-    loose = content.get(LOOSE)
-    return state, loose if _is_state(loose) else None
+    loose, config = content.get(LOOSE), content.get(CONFIG)
+    return Checkpoint(state, loose if _is_state(loose) else None, config if isinstance(config, str) else None)
 
 
 def _is_state(value: object) -> bool:

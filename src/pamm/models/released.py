@@ -6,7 +6,7 @@ A, D and the priors, may come beside them, as *loose* tensors.
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -42,13 +42,20 @@ class Released:
     """What the state dict lacks, and the values it was given."""
 
 
-def from_released(state: Mapping[str, Tensor], loose: Mapping[str, Tensor] | None = None, **overrides: Any) -> Released:
+def from_released(
+    state: Mapping[str, Tensor],
+    loose: Mapping[str, Tensor] | None = None,
+    *,
+    config: PAMMConfig | None = None,
+    **overrides: Any,
+) -> Released:
     """Build the network of a state dict of the released code.
 
     Args:
         state: their tensors by name, with or without the prefix ``module.`` of a parallel training.
         loose: A, D and priors as the released code names them, ``stage0.A_log0.depth`` and so on. Without them A and
             D start as they do there, where they are never trained, and the priors, noise there, are 0.
+        config: the network's config, if it is known; else it is told from the tensors.
         **overrides: fields of the config that tensors do not tell: ``encoder_heads`` (a head for each 64 channels if
             left out), ``image_size`` (where the number of positions fits no released config and is no square),
             ``scan_kind``.
@@ -58,8 +65,8 @@ def from_released(state: Mapping[str, Tensor], loose: Mapping[str, Tensor] | Non
     """
     state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
     dropped = tuple(name for name in state if DROPPED.match(name))
-    kept = _split_attention({name: tensor for name, tensor in state.items() if name not in dropped})
-    config = infer_config(kept, **overrides)
+    kept = _split_attention({name: tensor for name, tensor in state.items() if not DROPPED.match(name)})
+    config = infer_config(kept, **overrides) if config is None else replace(config, **overrides)
     with torch.device("meta"):
         wanted = create_model(config).state_dict()
     tensors = _join(matches(config), kept, wanted, "the checkpoint")
