@@ -21,6 +21,12 @@ def test_predicts_the_same(small, changes):
     for name, output in wanted.items():
         torch.testing.assert_close(got[name], output)
         assert not got[name].requires_grad
+    gradients = []
+    for network in (model, fused):
+        picture = image.clone().requires_grad_()
+        sum(output.sin().sum() for output in network(picture).values()).backward()
+        gradients.append(picture.grad)
+    torch.testing.assert_close(*gradients)
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
     model.train()
 

@@ -11,9 +11,9 @@ _MOST = 2**31 - 1
 def keep_memory() -> bool:
     """Let this process keep the memory of freed tensors for the next ones.
 
-    By default glibc asks the system for each tensor of more than 32 MiB anew and gives it back after use, and the system
-    clears every page of it: much of the time of a training step on large images. The peak stays about the same, but
-    memory is not given back before the process ends, so a library should not decide this: commands and training do.
+    By default glibc asks the system for each tensor of more than 32 MiB anew and gives it back after use, and the
+    system clears every page of it: much of the time of a training step on large images. The peak stays about the same,
+    but memory is not given back before the process ends, so a library should not decide this: commands and training do.
 
     Returns:
         Whether the C library has the settings; Linux's usual one does.

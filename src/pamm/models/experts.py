@@ -178,11 +178,13 @@ class ParameterExperts(nn.Module):
             (T, b, L, ·): P·M·r channels, P·r channels, and P·N if the general map is wanted.
         """
         layers = self._wide_layers()[: 3 if general else 2]
-        weight, bias = self.wide_weight, self.wide_bias
-        if weight is None or bias is None:
+        sizes = [layer.weight.shape[0] for layer in layers]
+        if self.wide_weight is None or self.wide_bias is None:
             weight, bias = (torch.cat([getattr(layer, name) for layer in layers]) for name in ("weight", "bias"))
+        else:
+            weight, bias = self.wide_weight[: sum(sizes)], self.wide_bias[: sum(sizes)]
         read = torch.unflatten(token_conv(x.flatten(0, 1), weight, bias, grid=grid), 0, x.shape[:2])
-        low, own_low, *rest = torch.split(read, [layer.weight.shape[0] for layer in layers], dim=-1)
+        low, own_low, *rest = torch.split(read, sizes, dim=-1)
         own_low = torch.unflatten(own_low, -1, (len(x), -1)).diagonal(dim1=0, dim2=3)  # (b, L, P·r, T)
         return [low, own_low.permute(3, 0, 1, 2), *rest]
 
@@ -220,9 +222,8 @@ class ParameterExperts(nn.Module):
         up = up * (first_scale * scale).view(pairs)
         assert self.own_up.bias is not None
         own_scale = mix[..., None] * scale.view(tasks, 1, self.kinds, -1)  # (T, b, P, N)
-        own_up = (
-            torch.unflatten(self.own_up.weight, 0, (tasks, 1, self.kinds)).mT * own_scale[..., None, :]
-        )  # (T, b, P, r, N)
+        own_up = torch.unflatten(self.own_up.weight, 0, (tasks, 1, self.kinds)).mT  # (T, 1, P, r, N)
+        own_up = own_up * own_scale[..., None, :]
         own_bias = self.own_up.bias.view(tasks, 1, self.kinds, -1) * own_scale
         bias = (up_bias.flatten(-2) * first_scale + first_shift) * scale + own_bias.flatten(-2) + shift  # (T, b, P·N)
         if self.kernel > 1:
