@@ -225,6 +225,10 @@ def test_what_the_released_code_cannot_compute(tmp_path, changes, message):
     assert not (tmp_path / "released.pth").exists()
 
 
+def test_a_missing_file_is_named(tmp_path, capsys):
+    refused(tmp_path, tmp_path / "no.pth", capsys, "no checkpoint .*no.pth")
+
+
 def test_sizes_that_cannot_be_told(tmp_path, checkpoint):
     with pytest.raises(ValueError, match=r"6 positions.*image_size"):
         convert(checkpoint, tmp_path / "ours")

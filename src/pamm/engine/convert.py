@@ -21,6 +21,7 @@ from pamm.models.released import from_released, to_released
 STATE, LOOSE, CONFIG = "model", "pamm_loose", "pamm_config"
 """Entries of a checkpoint: the state dict, which the released code reads; tensors that it has no place for; the config
 of this package as JSON."""
+CHECKPOINT_SUFFIXES = (".pth", ".pt", ".tar", ".ckpt", ".safetensors")
 UNTOLD = ("image_size", "encoder_heads", "scan_kind")
 """Fields of the config that no tensor tells for certain."""
 
@@ -54,6 +55,8 @@ def convert(source: str | Path, out: str | Path, **overrides: Any) -> Conversion
     """
     if Path(source).is_file():
         return _from_checkpoint(Path(source), Path(out), overrides)
+    if Path(source).suffix in CHECKPOINT_SUFFIXES:
+        raise ValueError(f"no checkpoint {source}: check the path")
     if overrides:
         raise ValueError(f"{', '.join(overrides)}: the config of {source} is known: leave the overrides out")
     return _to_checkpoint(source, Path(out))
