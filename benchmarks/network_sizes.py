@@ -21,18 +21,16 @@ SIZES: dict[str, PAMMConfig] = {
     ),
     "medium": dataclasses.replace(PRESETS["pamm_small"], tasks=NYUD, d_model=384),
     "nyud-B": dataclasses.replace(PRESETS["pamm_base"], tasks=NYUD),
-    "nyud-L": dataclasses.replace(PRESETS["pamm_large"], tasks=NYUD),
-    "pascal-L": dataclasses.replace(
-        PRESETS["pamm_large"], tasks=RELEASED["pascal"].tasks, image_size=(512, 512), d_model=1024, d_state=64
-    ),
+    "nyud-L": RELEASED["nyud"],
+    "pascal-L": RELEASED["pascal"],
 }
-"""Networks by name, in the paper's form."""
+"""Networks by name, in either form."""
 
 FORMS: dict[str, dict[str, Any]] = {
-    "paper": {},
+    "paper": {name: getattr(PAMMConfig, name) for name in RELEASED_FORM},
     "released": RELEASED_FORM,
 }
-"""Fields that make each form of the paper's; the released code's is that with its 9×9 experts."""
+"""Fields that make each form; the released code's is that with 9×9 experts."""
 
 
 def config_of(size: str, form: str) -> PAMMConfig:

@@ -4,7 +4,6 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -12,6 +11,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from pamm.engine.devices import arithmetic
 from pamm.models import PAMM, fuse
 
 DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16}
@@ -66,11 +66,6 @@ def matrix_product(dtype: str, device: str) -> tuple[Work, float]:
     return lambda: torch.mm(left, right), float(side) ** 3
 
 
-def autocast(image: Tensor, dtype: str) -> AbstractContextManager[object]:
-    """The context that a forward pass on an image runs in."""
-    return torch.autocast(image.device.type, torch.bfloat16, enabled=dtype == "bf16")
-
-
 def ready_to_predict(model: PAMM) -> nn.Module:
     """The network as it predicts: the one place to prepare it for that."""
     return fuse(model)
@@ -83,13 +78,13 @@ def ready_to_train(model: PAMM) -> nn.Module:
 
 def predict(model: nn.Module, image: Tensor, dtype: str) -> None:
     """A forward pass without gradients."""
-    with torch.no_grad(), autocast(image, dtype):
+    with torch.no_grad(), arithmetic(dtype, image.device):
         model(image)
 
 
 def loss_of(model: nn.Module, image: Tensor, dtype: str) -> Tensor:
     """A forward pass, and a loss that needs no labels: the sum of the outputs' mean squares."""
-    with autocast(image, dtype):
+    with arithmetic(dtype, image.device):
         outputs = model(image)
     return torch.stack([output.float().square().mean() for output in outputs.values()]).sum()
 

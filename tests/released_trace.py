@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from pamm.models import PAMM
-from pamm.models.released_names import THEIR_TASKS
+from pamm.models.released_names import their_tasks
 
 Names = dict[str, Tensor]
 
@@ -27,7 +27,7 @@ class Trace:
 
     def __init__(self, model: PAMM) -> None:
         self.model, self.values = model, {}
-        self.tasks = [THEIR_TASKS.get(task.name, task.name) for task in model.config.tasks]
+        self.tasks = their_tasks(model.config)
         self.handles = [layer.register_forward_hook(partial(self._take, named)) for layer, named in self._layers()]
 
     def __enter__(self) -> "Trace":

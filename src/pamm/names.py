@@ -1,7 +1,10 @@
-"""Errors for names that are not in a list."""
+"""Words for names and tensors that are not the wanted ones."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+_NAMED = 3
+"""How many of a list are named."""
 
 
 def unknown_name(what: str, name: object, known: Iterable[str]) -> ValueError:
@@ -20,3 +23,34 @@ def unknown_name(what: str, name: object, known: Iterable[str]) -> ValueError:
     near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.6)
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known: {', '.join(names)}"
     return ValueError(f"there is no {what} {name!r}: {hint}")
+
+
+def misfits(
+    found: Mapping[str, Sequence[int]],
+    wanted: Mapping[str, Sequence[int]],
+    *,
+    stranger: str,
+    label: Callable[[str], str] = str,
+) -> str:
+    """How tensors differ from those that are wanted, in words; empty if they do not.
+
+    Args:
+        found: shapes by name.
+        wanted: likewise.
+        stranger: what a tensor is that is not wanted.
+        label: what a name is called; tensors called alike are listed once.
+    """
+    problems = {
+        "missing": [label(name) for name in wanted if name not in found],
+        stranger: [label(name) for name in found if name not in wanted],
+        "of another shape": [
+            f"{label(name)} {tuple(found[name])} instead of {tuple(shape)}"
+            for name, shape in wanted.items()
+            if name in found and tuple(found[name]) != tuple(shape)
+        ],
+    }
+    return "; ".join(
+        f"{len(names)} {what} ({', '.join(names[:_NAMED])}{', …' if len(names) > _NAMED else ''})"
+        for what, names in ((what, list(dict.fromkeys(names))) for what, names in problems.items())
+        if names
+    )

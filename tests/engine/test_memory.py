@@ -3,6 +3,8 @@ import sys
 
 import pytest
 
+from pamm.engine.memory import keep_memory
+
 SCRIPT = """
 import resource, torch
 from pamm.engine.memory import keep_memory
@@ -28,7 +30,5 @@ def test_large_tensors_take_over_memory():
 
 
 def test_other_systems_have_no_such_setting(monkeypatch):
-    from pamm.engine.memory import keep_memory
-
     monkeypatch.setattr(sys, "platform", "darwin")
     assert not keep_memory()

@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from importlib.resources import files
 from pathlib import Path
@@ -17,13 +17,13 @@ from torch import Tensor
 
 from pamm.data.files import atomic_write
 from pamm.models import PAMM, PAMMConfig, create_model
+from pamm.names import misfits
 
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 CARD_FILE = "README.md"
 
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
-_NAMED = 3
 
 
 def _shipped_root() -> Path:
@@ -160,24 +160,10 @@ def _read_config(path: Path) -> PAMMConfig:
 
 
 def _check_fit(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], folder: Path) -> None:
-    both = found.keys() & wanted.keys()
-    problems = {
-        "missing": [name for name in wanted if name not in found],
-        "not in the network": [name for name in found if name not in wanted],
-        "of another shape": [
-            f"{name} {tuple(found[name].shape)} instead of {tuple(wanted[name].shape)}"
-            for name in wanted
-            if name in both and found[name].shape != wanted[name].shape
-        ],
-    }
-    lines = [f"{len(names)} {what} ({_first(names)})" for what, names in problems.items() if names]
-    if lines:
+    shapes, needed = ({name: tensor.shape for name, tensor in tensors.items()} for tensors in (found, wanted))
+    problems = misfits(shapes, needed, stranger="not in the network")
+    if problems:
         raise ValueError(
-            f"{folder}: the weights are not those of its config: tensors {'; '.join(lines)}: "
+            f"{folder}: the weights are not those of its config: tensors {problems}: "
             f"give {WEIGHTS_FILE} and {CONFIG_FILE} of one and the same network"
         )
-
-
-def _first(names: Iterable[str]) -> str:
-    listed = list(names)
-    return ", ".join(listed[:_NAMED]) + (", …" if len(listed) > _NAMED else "")

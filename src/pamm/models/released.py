@@ -17,7 +17,8 @@ from pamm.models.config import PAMMConfig
 from pamm.models.layers import lay_out_kernels
 from pamm.models.pamm import PAMM
 from pamm.models.released_config import infer_config
-from pamm.models.released_names import THEIR_TASKS, Match, loose_matches, matches
+from pamm.models.released_names import Match, loose_matches, matches, their_tasks
+from pamm.names import misfits
 
 DROPPED = re.compile(r"backbone\.stage_MTLoRA_mamba\.\d+\.conv2d0\.")
 """The mixture of local experts, which the released code computes and throws away."""
@@ -27,7 +28,6 @@ STARTS: dict[str, tuple[str, Callable[[int], Tensor]]] = {
     "priors": ("0", lambda _: torch.zeros(())),
 }
 """What their state dicts lack, by our names: the values in words, and made for N states."""
-_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,8 @@ def from_released(
     kept = _split_attention({name: tensor for name, tensor in state.items() if not DROPPED.match(name)})
     config = infer_config(kept, **overrides) if config is None else replace(config, **overrides)
     with torch.device("meta"):
-        wanted = create_model(config).state_dict()
+        model = create_model(config)
+    wanted = model.state_dict()
     tensors = _join(matches(config), kept, wanted, "the checkpoint")
     filled: dict[str, str] = {}
     if loose is None:
@@ -77,8 +78,6 @@ def from_released(
             tensors[name] = start(config.d_state).expand(wanted[name].shape).clone()
     else:
         tensors |= _join(loose_matches(config), dict(loose), wanted, "what lies beside the checkpoint")
-    with torch.device("meta"):
-        model = create_model(config)
     model.load_state_dict(tensors, assign=True)
     lay_out_kernels(model)
     return Released(model.eval(), dropped, filled)
@@ -99,17 +98,18 @@ def to_released(model: PAMM) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """
     _check_expressible(model.config)
     ours = model.state_dict()
-    state: dict[str, Tensor] = {}
-    for match in matches(model.config):
-        if match.ours in ours:
-            state |= match.split(ours[match.ours])
-    loose: dict[str, Tensor] = {}
-    for match in loose_matches(model.config):
-        if match.ours in ours:
-            loose |= match.split(ours[match.ours])
-    state = {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in state.items()}
-    loose = {name: tensor.clone() for name, tensor in loose.items()}
+    state, loose = (_split(rules(model.config), ours) for rules in (matches, loose_matches))
     return _join_attention(state) | _dead_mixture(model.config), loose
+
+
+def _split(rules: Iterable[Match], ours: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Their tensors, made of ours; copies."""
+    return {
+        name: tensor.clone(memory_format=torch.contiguous_format)
+        for match in rules
+        if match.ours in ours
+        for name, tensor in match.split(ours[match.ours]).items()
+    }
 
 
 def _join(
@@ -122,32 +122,16 @@ def _join(
     """
     used = [match for match in rules if match.ours in wanted]
     expected = {name: part.shape for match in used for name, part in match.split(wanted[match.ours]).items()}
-    problems = {
-        "missing": _names(name for name in expected if name not in state),
-        "without a place here": _names(name for name in state if name not in expected),
-        "of another shape": [
-            f"{_whole(name)} {tuple(state[name].shape)} instead of {tuple(shape)}"
-            for name, shape in expected.items()
-            if name in state and state[name].shape != shape
-        ],
-    }
-    lines = [
-        f"{len(names)} {what} ({', '.join(names[:_NAMED])}{', …' if len(names) > _NAMED else ''})"
-        for what, names in problems.items()
-        if names
-    ]
-    if lines:
-        raise ValueError(f"{where} is not whole, or of another network: tensors {'; '.join(lines)}")
+    found = {name: tensor.shape for name, tensor in state.items()}
+    problems = misfits(found, expected, stranger="without a place here", label=_whole)
+    if problems:
+        raise ValueError(f"{where} is not whole, or of another network: tensors {problems}")
     return {match.ours: match.join(state, wanted[match.ours].shape).to(wanted[match.ours].dtype) for match in used}
 
 
 def _whole(name: str) -> str:
     """The tensor of the checkpoint that a part of it was split from."""
     return re.sub(r"\.attn\.[qkv]\.", ".attn.qkv.", name)
-
-
-def _names(names: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(map(_whole, names)))
 
 
 def _split_attention(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -233,7 +217,7 @@ def _dead_mixture(config: PAMMConfig) -> dict[str, Tensor]:
     norm["num_batches_tracked"] = ()
     shapes: dict[str, tuple[int, ...]] = {"proj_gerneral.weight": (d, d, 3, 3), "proj_gerneral.bias": (d,)}
     shapes |= {f"MoE.{expert}.{name}": shape for expert in range(count) for name, shape in low_rank.items()}
-    for task in (THEIR_TASKS.get(task.name, task.name) for task in config.tasks):
+    for task in their_tasks(config):
         shapes |= {f"router.{task}.{name}": shape for name, shape in router.items()}
         shapes |= {f"proj_task.{task}.{name}": shape for name, shape in low_rank.items()}
         shapes |= {f"{kind}.{task}.{name}": shape for kind in ("Bn", "Bn_all") for name, shape in norm.items()}

@@ -19,6 +19,11 @@ THEIR_TASKS = {"saliency": "sal"}
 """Tasks that the released code calls otherwise."""
 
 
+def their_tasks(config: PAMMConfig) -> list[str]:
+    """What the released code calls a network's tasks, in their order."""
+    return [THEIR_TASKS.get(task.name, task.name) for task in config.tasks]
+
+
 @dataclass(frozen=True)
 class Form:
     """How a tensor of theirs holds the last dimensions of one of ours."""
@@ -193,7 +198,7 @@ def _values(config: PAMMConfig) -> dict[str, list[tuple[str, str]]]:
         "i": range(config.expert_count),
     }
     values = {key: [(str(value), str(value)) for value in choices] for key, choices in names.items()}
-    return values | {"t": [(task.name, THEIR_TASKS.get(task.name, task.name)) for task in config.tasks]}
+    return values | {"t": list(zip((task.name for task in config.tasks), their_tasks(config), strict=True))}
 
 
 def _expand(
