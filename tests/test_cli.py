@@ -50,7 +50,7 @@ def fails(capsys, *args) -> str:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_explains_every_option(command, capsys):
     with pytest.raises(SystemExit) as done:
-        main([command, "--help"])
+        main([*command.split(), "--help"])
     assert done.value.code == 0
     text = capsys.readouterr().out
     for block in text.split("\n  --")[1:]:

@@ -42,7 +42,9 @@ COMMANDS: dict[str, tuple[Callable[..., int], Callable[..., Any]]] = {
     "info": (info_command, info_command),
     "convert": (convert_command, convert_command),
 }
-"""Function to call and function whose parameters are the options, by command."""
+"""Function to call and function whose parameters are the options, by command; the first of two words is a group."""
+GROUPS: dict[str, str] = {}
+"""What the commands of each group are about."""
 FLAGS = {
     f"--{name}"
     for _, signature in COMMANDS.values()
@@ -61,19 +63,33 @@ def build_parser() -> ArgumentParser:
     commands = parser.add_subcommands(
         metavar="COMMAND", title="commands", description="`pamm COMMAND --help` says more."
     )
+    groups: dict[str, Any] = {"": commands}
+    waiting = []
     for title, (_, signature) in COMMANDS.items():
+        group, _, name = title.rpartition(" ")
+        if group not in groups:
+            parent = ArgumentParser(description=GROUPS[group], exit_on_error=False)
+            groups[group] = parent.add_subcommands(metavar="COMMAND", title="commands")
+            waiting.append((group, parent))
         summary = (signature.__doc__ or "").partition("\n")[0]
-        command = ArgumentParser(description=summary, exit_on_error=False)
-        command.add_argument("--config", action="config", help="YAML file of options; options after it win.")
-        positional: set[str | int] = {
-            name for name, parameter in inspect.signature(signature).parameters.items() if parameter.kind in POSITIONAL
-        }
-        for name in positional:
-            nargs, help_ = ARGUMENTS[str(name)]
-            command.add_argument(str(name), nargs=nargs, type=Path, help=help_)
-        command.add_function_arguments(signature, skip=positional, fail_untyped=True)
-        commands.add_subcommand(title, command, help=summary)
+        groups[group].add_subcommand(name, _command_parser(signature, summary), help=summary)
+    for group, parent in waiting:
+        commands.add_subcommand(group, parent, help=GROUPS[group])
     return parser
+
+
+def _command_parser(signature: Callable[..., Any], summary: str) -> ArgumentParser:
+    """The parser of one command, from the parameters of a function and its docstring."""
+    command = ArgumentParser(description=summary, exit_on_error=False)
+    command.add_argument("--config", action="config", help="YAML file of options; options after it win.")
+    positional: list[str] = [
+        name for name, parameter in inspect.signature(signature).parameters.items() if parameter.kind in POSITIONAL
+    ]
+    for name in positional:
+        nargs, help_ = ARGUMENTS[name]
+        command.add_argument(name, nargs=nargs, type=Path, help=help_)
+    command.add_function_arguments(signature, skip=set(positional), fail_untyped=True)
+    return command
 
 
 def _spell_out(args: Sequence[str]) -> list[str]:
@@ -106,9 +122,12 @@ def main(args: Sequence[str] | None = None) -> int:
     parser = build_parser()
     try:
         settings = parser.instantiate(parser.parse_args(_spell_out(sys.argv[1:] if args is None else args)))
-        run, _ = COMMANDS[settings.subcommand]
+        title, chosen = settings.subcommand, settings[settings.subcommand]
+        if title in GROUPS:
+            title, chosen = f"{title} {chosen.subcommand}", chosen[chosen.subcommand]
+        run, _ = COMMANDS[title]
         keep_memory()
-        options = settings[settings.subcommand].as_dict()
+        options = chosen.as_dict()
         options.pop("config", None)
         return run(**options)
     except ArgumentError as error:
