@@ -11,6 +11,7 @@ from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
 from rich.markup import escape
 
 from pamm import __version__
+from pamm.cli.boundary_commands import boundary_score_command
 from pamm.cli.commands import (
     USAGE_ERROR,
     convert_command,
@@ -29,6 +30,8 @@ POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR
 ARGUMENTS = {
     "images": ("+", "photos, in any format that Pillow reads"),
     "source": (None, "checkpoint of the released code; or weights, by shipped name or folder, to make a checkpoint of"),
+    "predictions": (None, "folder of grey pictures, the probability of a boundary"),
+    "truth": (None, "folder of true boundaries"),
 }
 """What is given without an option: how many paths, and help."""
 INTERRUPTED = 130
@@ -41,9 +44,10 @@ COMMANDS: dict[str, tuple[Callable[..., int], Callable[..., Any]]] = {
     "train": (train_command, train),
     "info": (info_command, info_command),
     "convert": (convert_command, convert_command),
+    "boundary score": (boundary_score_command, boundary_score_command),
 }
 """Function to call and function whose parameters are the options, by command; the first of two words is a group."""
-GROUPS: dict[str, str] = {}
+GROUPS: dict[str, str] = {"boundary": "Scores of boundary maps."}
 """What the commands of each group are about."""
 FLAGS = {
     f"--{name}"
@@ -64,17 +68,14 @@ def build_parser() -> ArgumentParser:
         metavar="COMMAND", title="commands", description="`pamm COMMAND --help` says more."
     )
     groups: dict[str, Any] = {"": commands}
-    waiting = []
     for title, (_, signature) in COMMANDS.items():
         group, _, name = title.rpartition(" ")
         if group not in groups:
             parent = ArgumentParser(description=GROUPS[group], exit_on_error=False)
+            commands.add_subcommand(group, parent, help=GROUPS[group])
             groups[group] = parent.add_subcommands(metavar="COMMAND", title="commands")
-            waiting.append((group, parent))
         summary = (signature.__doc__ or "").partition("\n")[0]
         groups[group].add_subcommand(name, _command_parser(signature, summary), help=summary)
-    for group, parent in waiting:
-        commands.add_subcommand(group, parent, help=GROUPS[group])
     return parser
 
 
