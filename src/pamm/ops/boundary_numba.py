@@ -23,8 +23,37 @@ _TABLE = thinning_table()
 
 def count_numba(grid: LevelMap, levels: int) -> Ints:
     """Count matches at every level; see :func:`pamm.ops.boundary_counts.boundary_counts`."""
-    steps = np.array([down * grid.stride + right for down, right in NEIGHBOURS], dtype=np.int64)
-    return _count(grid.pixels, grid.levels, levels, grid.size, steps, _TABLE, grid.truth, grid.truth_starts, grid.reach)
+    return _count(
+        grid.pixels,
+        grid.levels,
+        levels,
+        grid.size,
+        _steps(grid.stride),
+        _TABLE,
+        grid.truth,
+        grid.truth_starts,
+        grid.reach,
+    )
+
+
+def thin_numba(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Thin a map (H, W) until it is stable."""
+    around = np.pad(marked, 1)
+    thinned = _thinned(np.flatnonzero(around), around.size, _steps(around.shape[1]), _TABLE)
+    return np.asarray(thinned.reshape(around.shape)[1:-1, 1:-1], dtype=bool)
+
+
+def _steps(stride: int) -> Ints:
+    return np.array([down * stride + right for down, right in NEIGHBOURS], dtype=np.int64)
+
+
+@_jit
+def _thinned(pixels: Ints, size: int, steps: Ints, table: Bytes) -> Bytes:
+    around, on = np.zeros(size, np.uint8), np.zeros(size, np.uint8)
+    for pixel in pixels:
+        _put(pixel, on, around, steps)
+    _thin(pixels, on, around, steps, table, np.empty_like(pixels), np.empty_like(pixels), np.zeros_like(on))
+    return on
 
 
 @_jit

@@ -12,6 +12,8 @@ MARGIN = 5
 """Width in pixels of the image's border over which boundaries fade out."""
 SLACK = 1.01
 """Factor by which a pixel may fall short of its neighbours and still stay."""
+_SHIFTED = {-1: slice(None, -2), 0: slice(1, -1), 1: slice(2, None)}
+"""Rows or columns of a map with a margin of one, for the pixels one before, at, and one after."""
 
 
 def suppress(strength: Floats) -> Floats:
@@ -27,31 +29,39 @@ def suppress(strength: Floats) -> Floats:
     Returns:
         (H, W) float32: the strength where it stays, fading out towards the image's border, else 0.
     """
-    angle = orientation(strength)
-    lines = np.zeros_like(strength)
-    place = np.nonzero(strength)
-    for side in (1, -1):
-        row = place[0] + side * np.sin(angle[place])
-        column = place[1] + side * np.cos(angle[place])
-        stays = strength[place] * np.float32(SLACK) >= _bilinear(strength, row, column)
-        place = (place[0][stays], place[1][stays])
-    lines[place] = strength[place]
+    across, down = _direction(strength)
+    right, below = np.abs(across), np.abs(down)
+    falling = across * down >= 0
+    around = np.pad(strength, 1, mode="edge")
+
+    def beside(side: int) -> Floats:
+        """The map one pixel away, to the right (1) or to the left (-1), between four pixels bilinearly."""
+        near = strength + (around[_SHIFTED[0], _SHIFTED[side]] - strength) * right
+        far = np.where(falling, around[_SHIFTED[side], 1:-1], around[_SHIFTED[-side], 1:-1])
+        corner = np.where(falling, around[_SHIFTED[side], _SHIFTED[side]], around[_SHIFTED[-side], _SHIFTED[side]])
+        return np.asarray(near + (far + (corner - far) * right - near) * below, dtype=np.float32)
+
+    own = strength * np.float32(SLACK)
+    lines = np.where((own >= beside(1)) & (own >= beside(-1)), strength, 0)
     fade_rows, fade_columns = map(_fade, strength.shape)
     return np.asarray(lines * fade_rows[:, None] * fade_columns, dtype=np.float32)
 
 
-def orientation(strength: Floats) -> NDArray[np.float64]:
-    """Direction across the boundary at each pixel, (H, W) radians in [0, π), 0 along x, turning towards rows below.
+def _direction(strength: Floats) -> tuple[Floats, Floats]:
+    """Unit vectors across the boundary at each pixel: columns to the right, rows down; either sense.
 
-    In float64: where the map is flat, a sign hangs on the rounding.
+    Derivatives are in float64: where the map is flat, a sign hangs on the rounding.
     """
     rise = np.arange(1.0, RADIUS + 2)
     kernel = np.concatenate((rise, rise[-2::-1])) / (RADIUS + 1) ** 2
     smooth = cv2.sepFilter2D(strength, cv2.CV_64F, kernel, kernel, borderType=cv2.BORDER_REFLECT)
     along_y, along_x = _gradient(np.asarray(smooth, dtype=np.float64))
-    xx = _gradient(along_x)[1]
+    across = _gradient(along_x)[1] + 1e-5
     yy, xy = _gradient(along_y)
-    return np.asarray(np.mod(np.arctan(yy * np.sign(-xy) / (xx + 1e-5)), np.pi), dtype=np.float64)
+    down = yy * np.sign(-xy)
+    length = np.hypot(across, down)
+    length[length == 0] = 1
+    return (across / length).astype(np.float32), (down / length).astype(np.float32)
 
 
 def _gradient(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -60,21 +70,6 @@ def _gradient(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray
         np.gradient(values, axis=axis) if values.shape[axis] > 1 else np.zeros_like(values) for axis in (0, 1)
     )
     return down, right
-
-
-def _bilinear(values: Floats, row: NDArray[np.float64], column: NDArray[np.float64]) -> Floats:
-    """Values between pixels; beyond the image, those of its border."""
-    height, width = values.shape
-    row, column = np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)
-    top, left = (
-        np.minimum(row.astype(np.intp), max(height - 2, 0)),
-        np.minimum(column.astype(np.intp), max(width - 2, 0)),
-    )
-    down, right = (row - top).astype(np.float32), (column - left).astype(np.float32)
-    below, beside = np.minimum(top + 1, height - 1), np.minimum(left + 1, width - 1)
-    upper = values[top, left] * (1 - right) + values[top, beside] * right
-    lower = values[below, left] * (1 - right) + values[below, beside] * right
-    return np.asarray(upper * (1 - down) + lower * down, dtype=np.float32)
 
 
 def _fade(side: int) -> Floats:
