@@ -58,7 +58,7 @@ def boundary_score_command(
             chosen,
             ids=None if ids is None else ids.read_text(encoding="utf-8").split(),
             notes=notes,
-            workers=workers or os.cpu_count() or 1,
+            workers=(os.cpu_count() or 1) if workers is None else workers,
             progress=lambda done, total: bar.update(row, completed=done, total=total),
         )
     _show(result, console)

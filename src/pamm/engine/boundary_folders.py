@@ -73,8 +73,10 @@ def score_folders(
         The scores, whatever the order of the files or the number of workers.
 
     Raises:
-        ValueError: if an image lacks its map, or a file cannot be read.
+        ValueError: if an image lacks its map, a file cannot be read, or there is no worker.
     """
+    if workers < 1:
+        raise ValueError(f"workers is {workers}: give 1 or more")
     predicted, true = find_maps(predictions, MAPS), find_maps(truths, TRUTHS, folders=protocol.truth == "lines")
     names = sorted(predicted if ids is None else ids)
     for what, folder, maps in (("prediction", predictions, predicted), ("truth", truths, true)):

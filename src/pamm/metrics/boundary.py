@@ -46,6 +46,11 @@ class BoundaryProtocol:
     """What the stored truth is: ``labels``, a map whose changes are boundaries; ``parts``, the same, with parts of one
     label that do not touch told apart; or ``lines``, the boundaries themselves, of one or more annotators."""
 
+    def __post_init__(self) -> None:
+        """Check the tolerance."""
+        if not 0 <= self.tolerance < 1:
+            raise ValueError(f"tolerance is {self.tolerance:g}: give a share of the diagonal, from 0 to below 1")
+
 
 _SEISM = (0.001, *(step / 100 for step in range(1, 100)), 0.999)
 PROTOCOLS: Mapping[str, BoundaryProtocol] = MappingProxyType(

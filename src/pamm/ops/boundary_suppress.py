@@ -50,7 +50,8 @@ def suppress(strength: Floats) -> Floats:
 def _direction(strength: Floats) -> tuple[Floats, Floats]:
     """Unit vectors across the boundary at each pixel: columns to the right, rows down; either sense.
 
-    Derivatives are in float64: where the map is flat, a sign hangs on the rounding.
+    Derivatives are in float64: where the map is flat, a sign hangs on the rounding. Where the mixed derivative is
+    exactly 0, as along a drawn level line, the sign and with it the way down is 0: as in the original.
     """
     rise = np.arange(1.0, RADIUS + 2)
     kernel = np.concatenate((rise, rise[-2::-1])) / (RADIUS + 1) ** 2
