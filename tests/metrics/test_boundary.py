@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from boundary_toys import detector, regions
-from pamm.metrics import task_scores
+from pamm.metrics import best_constants, task_scores
 from pamm.metrics.boundary import PROTOCOLS, best_counts, boundary_scores, f_measures, image_counts
 from pamm.ops.boundary_maps import boundary_truth
 from pamm.tasks import TASKS
@@ -165,3 +165,11 @@ def test_images_without_a_label_do_not_count():
 @pytest.mark.filterwarnings("ignore:The ``compute`` method")
 def test_a_metric_without_images_computes():
     assert task_scores([edge_task()])["edge"].compute()["odsF"] == 0
+
+
+def test_a_boundary_everywhere_is_next_to_nothing():
+    outputs, labels, _ = batch_of(2)
+    score, constant = task_scores([edge_task()])["edge"], best_constants([edge_task()])["edge"]
+    score.update(outputs, labels)
+    constant.update(labels)
+    assert 0 < constant.compute() < score.compute()["odsF"] / 2
