@@ -96,8 +96,11 @@ def open_tree(root: str | Path, dataset: str) -> Path:
         ValueError: if there is no such folder.
         WrongTreeError: if it holds another archive, or none that is known.
     """
-    folder, found = find_tree(root)
-    if found.dataset != dataset:
-        mend = "get the other archive" if found.dataset is None else f"name the data set {found.dataset!r}"
-        raise WrongTreeError(f"{folder}: found {found.title}, wanted {BENCHMARKS[dataset].title}: {mend}")
-    return folder
+    top = Path(root).expanduser()
+    wanted = next(layout for layout in LAYOUTS if layout.dataset == dataset)
+    for folder in (top, top / wanted.folder):
+        if recognise(folder) == wanted:
+            return folder
+    folder, found = find_tree(top)
+    mend = "get the other archive" if found.dataset is None else f"name the data set {found.dataset!r}"
+    raise WrongTreeError(f"{folder}: found {found.title}, wanted {BENCHMARKS[dataset].title}: {mend}")
