@@ -77,7 +77,9 @@ def read_parts(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
             if name not in PARTS:
                 raise ImageError(f"{path}: {name!r} is no known part of a person: copy the file again")
             label[mask] = PARTS[name]
-    except (IndexError, TypeError, AttributeError, OverflowError) as error:
+    except ImageError:
+        raise
+    except (ValueError, IndexError, TypeError, OverflowError) as error:
         raise ImageError(f"{path}: anno is not built of objects and their parts: copy the file again") from error
     return label if label.any() else np.full(shape, IGNORE, dtype=np.uint8)
 

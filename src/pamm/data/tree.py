@@ -7,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, ClassVar
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +22,7 @@ Label = NDArray[Any]
 Reader = Callable[[], Label]
 
 _SPLITS = ("train", "val")
+_BLACK, _GREY, _LIGHTER = ((value,) * 3 for value in (0, 127, 128))
 
 
 class TreeDataset(ABC):
@@ -208,7 +210,6 @@ def direction_label(path: Path) -> Label:
             f"{path}: an array of {stored.dtype} and shape {stored.shape}, wanted 8-bit RGB: copy the file again"
         )
     vectors = stored * np.float32(2 / 255) - np.float32(1)
-    none = (stored == 0).all(axis=2) | ((stored == 127) | (stored == 128)).all(axis=2)
-    vectors /= np.linalg.norm(vectors, axis=2, keepdims=True)
-    vectors[none] = 0
+    vectors /= np.sqrt(np.einsum("hwc,hwc->hw", vectors, vectors))[..., None]
+    vectors[(cv2.inRange(stored, _BLACK, _BLACK) | cv2.inRange(stored, _GREY, _LIGHTER)) != 0] = 0
     return vectors
