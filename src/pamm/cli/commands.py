@@ -73,7 +73,7 @@ def eval_command(
         device: `cpu`, `cuda`, `mps`, or `auto` for the fastest there is.
     """
     predictor = load(weights, device=device)
-    dataset = open_dataset(data, canvas=predictor.model.config.image_size)
+    dataset = open_dataset(data, canvas=predictor.model.config.image_size, scoring=True)
     with progress_bar() as bar:
         row = bar.add_task("evaluating", total=len(dataset))
         result = evaluate(
