@@ -27,6 +27,11 @@ from pamm.records import build
 SCHEMES = ("http", "https", "file")
 
 
+def _scheme(url: str) -> str:
+    """The scheme of an address; empty for a path, also for one that starts with a drive letter."""
+    return match[1].lower() if (match := re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", url)) else ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Source:
     """One place where a set may lie."""
@@ -145,8 +150,3 @@ def read_sources(path: str | Path, name: str) -> tuple[Source, ...]:
         local = source.local(path.parent)
         found.append(source if local is None else Source(**(vars(source) | {"url": str(local)})))
     return tuple(found)
-
-
-def _scheme(url: str) -> str:
-    """The scheme of an address; empty for a path, also for one that starts with a drive letter."""
-    return match[1].lower() if (match := re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", url)) else ""
