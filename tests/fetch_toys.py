@@ -57,6 +57,8 @@ class Page:
     ranges: bool = True
     length: bool = True
     location: str | None = None
+    gate: threading.Event | None = None
+    """Comes before the last byte of an answer."""
     asked: list[str | None] = field(default_factory=list)
     """The Range of each request so far."""
 
@@ -88,7 +90,11 @@ class _Handler(BaseHTTPRequestHandler):
         if tag:
             self.send_header("ETag", tag)
         self.end_headers()
-        self.wfile.write(page.body[start:][:cut])
+        rest = page.body[start:][:cut]
+        self.wfile.write(rest[:-1])
+        if page.gate is not None:
+            page.gate.wait(10)
+        self.wfile.write(rest[-1:])
         return None
 
     def log_message(self, *args):

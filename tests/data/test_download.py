@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import threading
 from collections import namedtuple
 
 import pytest
@@ -161,6 +162,17 @@ def test_gone(status, part):
         get(page, part)
     assert len(page.asked) == 1
     assert not part.exists()
+
+
+def test_a_server_that_falls_silent(part):
+    page = Page(BODY, gate=threading.Event())
+    with serve({"/a": page}) as server:
+        with pytest.raises(SourceError, match="the connection was lost: timed out"):
+            download(Source(url=f"{server}/a"), part, timeout=0.1, pauses=())
+        page.gate.set()
+        download(Source(url=f"{server}/a"), part)
+    assert part.read_bytes() == BODY
+    assert len(page.asked) > 1
 
 
 def test_nobody_there(part):

@@ -134,7 +134,7 @@ def test_all_failures_are_listed(tmp_path, home):
 
 def test_the_checksum_of_a_list(tmp_path, archive, home):
     path = tmp_path / "list.yaml"
-    path.write_text(f"nyud: [{{url: {archive}, md5: {'0' * 32}}}]")
+    path.write_text(f"nyud: [{{url: {archive}, md5: {'f' * 32}}}]")
     with pytest.raises(FetchError, match="its md5 is"):
         fetch("nyud", home / "NYUDv2", sources=path)
     assert archive.exists()
