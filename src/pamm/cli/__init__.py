@@ -22,6 +22,7 @@ from pamm.cli.commands import (
     predict_command,
     train_command,
 )
+from pamm.cli.data_commands import fetch_command
 from pamm.engine.datasets import DATASETS
 from pamm.engine.memory import keep_memory
 from pamm.engine.train import train
@@ -29,11 +30,12 @@ from pamm.engine.train import train
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 ARGUMENTS = {
     "images": ("+", "photos, in any format that Pillow reads"),
+    "name": (None, "`nyud` or `pascal_context`"),
     "source": (None, "checkpoint of the released code; or weights, by shipped name or folder, to make a checkpoint of"),
     "predictions": (None, "folder of grey pictures, the probability of a boundary"),
     "truth": (None, "folder of true boundaries"),
 }
-"""What is given without an option: how many paths, and help."""
+"""What is given without an option: how many, of paths or of text, and help."""
 INTERRUPTED = 130
 
 
@@ -45,9 +47,10 @@ COMMANDS: dict[str, tuple[Callable[..., int], Callable[..., Any]]] = {
     "info": (info_command, info_command),
     "convert": (convert_command, convert_command),
     "boundary score": (boundary_score_command, boundary_score_command),
+    "data fetch": (fetch_command, fetch_command),
 }
 """Function to call and function whose parameters are the options, by command; the first of two words is a group."""
-GROUPS: dict[str, str] = {"boundary": "Scores of boundary maps."}
+GROUPS: dict[str, str] = {"boundary": "Scores of boundary maps.", "data": "Data sets on this disk."}
 """What the commands of each group are about."""
 FLAGS = {
     f"--{name}"
@@ -83,12 +86,14 @@ def _command_parser(signature: Callable[..., Any], summary: str) -> ArgumentPars
     """The parser of one command, from the parameters of a function and its docstring."""
     command = ArgumentParser(description=summary, exit_on_error=False)
     command.add_argument("--config", action="config", help="YAML file of options; options after it win.")
-    positional: list[str] = [
-        name for name, parameter in inspect.signature(signature).parameters.items() if parameter.kind in POSITIONAL
-    ]
-    for name in positional:
+    positional: dict[str, Any] = {
+        name: parameter.annotation
+        for name, parameter in inspect.signature(signature).parameters.items()
+        if parameter.kind in POSITIONAL
+    }
+    for name, kind in positional.items():
         nargs, help_ = ARGUMENTS[name]
-        command.add_argument(name, nargs=nargs, type=Path, help=help_)
+        command.add_argument(name, nargs=nargs, type=str if kind is str else Path, help=help_)
     command.add_function_arguments(signature, skip=set(positional), fail_untyped=True)
     return command
 
