@@ -20,19 +20,24 @@ from typing import IO, Self, TypeVar
 
 from pamm.data.files import WriteError
 
-CHUNK = 1 << 20
+_CHUNK = 1 << 20
 """Bytes that are read at a time."""
 _BROKEN = (
     *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError),
     *(NotImplementedError, RuntimeError, UnicodeError, ValueError),  # zips with a password, of unknown kinds, torn
 )
 """What the libraries raise on archives that are not sound."""
-_LONG_HEADERS = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, *tarfile.GNU_TYPES[:2])
+_LONG_HEADERS = (
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+)
+"""Headers whose content is read into memory whole."""
 _LONGEST_HEADER = 1 << 16
 _LONGEST_NAME = 1000
 _LONGEST_END = 16 << 20
 """Bytes of padding after the last member of a .tar."""
 _FREE = 256 << 20
+"""Bytes that any archive may unpack to, however short it is."""
 _PAGES = (b"<!doctype", b"<html", b"<head", b"<?xml", b"<!--")
 
 Item = TypeVar("Item")
@@ -201,7 +206,7 @@ def _chunks(member: Member) -> Iterator[bytes]:
     if stream is None:
         raise ArchiveError(f"holds {member.name!r} without content")
     with stream:
-        while chunk := stream.read(CHUNK):
+        while chunk := stream.read(_CHUNK):
             yield chunk
 
 
@@ -224,7 +229,7 @@ def _tar_members(handle: IO[bytes]) -> Iterator[Member]:
             yield Member(info.name, info.isdir(), info.size, partial(tar.extractfile, info))
         # checksums come last, after the padding
         end = 0
-        while tar.fileobj is not None and (chunk := tar.fileobj.read(CHUNK)):
+        while tar.fileobj is not None and (chunk := tar.fileobj.read(_CHUNK)):
             end += len(chunk)
             if end > _LONGEST_END:
                 raise ArchiveError("goes on after its end")
