@@ -157,10 +157,10 @@ def test_truth_of_every_kind(tmp_path):
         np.testing.assert_array_equal(read_truth(tmp_path / name, BSDS), people)
     put(tmp_path / "one.png", people[0].astype(np.uint8))
     np.testing.assert_array_equal(read_truth(tmp_path / "one.png", BSDS), people[:1])
-    with pytest.raises(ValueError, match="holds no LabelMap"):
+    with pytest.raises(ValueError, match="no array LabelMap"):
         read_truth(tmp_path / "several.mat", PARTS)
     (tmp_path / "bad.mat").write_bytes(b"MATLAB? no")
-    with pytest.raises(ValueError, match=r"bad\.mat: not a \.mat file"):
+    with pytest.raises(ValueError, match=r"bad\.mat: "):
         read_truth(tmp_path / "bad.mat", PARTS)
 
 

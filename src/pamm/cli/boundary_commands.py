@@ -12,6 +12,7 @@ from rich.table import Table
 
 from pamm.cli.commands import console, progress_bar
 from pamm.data.files import atomic_write
+from pamm.data.tree import published_ids
 from pamm.engine.boundary_folders import FolderScores, score_folders
 from pamm.metrics.boundary import PROTOCOLS
 
@@ -23,7 +24,7 @@ def boundary_score_command(
     truth: Path,
     *,
     protocol: Literal["nyud", "pascal_context", "bsds"],
-    ids: Path | None = None,
+    ids: str | None = None,
     tolerance: float | None = None,
     suppress: bool | None = None,
     json: Path | None = None,
@@ -36,7 +37,8 @@ def boundary_score_command(
         predictions: folder of grey pictures, the probability of a boundary.
         truth: folder of true boundaries.
         protocol: `nyud`, `pascal_context` (the published scores) or `bsds` (several annotators).
-        ids: text file with the names of the images to score, one a line; all predictions if left out.
+        ids: text file with the names of the images to score, one a line, or `published` for the 2,498 of
+            PASCAL-Context; all predictions if left out.
         tolerance: largest distance of a match as a share of the diagonal, if not the protocol's.
         suppress: whether to reduce the maps to their ridges first, if not as the protocol does.
         json: file to write the scores to. What was counted is kept beside it until all is done, so that the same
@@ -56,7 +58,7 @@ def boundary_score_command(
             predictions,
             truth,
             chosen,
-            ids=None if ids is None else ids.read_text(encoding="utf-8").split(),
+            ids=None if ids is None else _listed(ids),
             notes=notes,
             workers=(os.cpu_count() or 1) if workers is None else workers,
             progress=lambda done, total: bar.update(row, completed=done, total=total),
@@ -69,6 +71,12 @@ def boundary_score_command(
             path.write_text(json_format.dumps(result.to_dict(), indent=2) + "\n", encoding="utf-8")
         notes.unlink(missing_ok=True)
     return 0
+
+
+def _listed(ids: str) -> tuple[str, ...]:
+    if ids == "published":
+        return published_ids("pascal_context_boundaries")
+    return tuple(Path(ids).read_text(encoding="utf-8").split())
 
 
 def _show(result: FolderScores, console: Console) -> None:

@@ -1,14 +1,13 @@
 """Predicted and true boundaries as files of anyone's model and of the usual archives."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.io.matlab import loadmat
 
 from pamm.data.images import read_map
+from pamm.data.mat_files import read_label_map, read_variable
 from pamm.metrics.boundary import BoundaryProtocol
 from pamm.ops.boundary_maps import boundary_truth
 
@@ -16,7 +15,6 @@ MAPS = (".png", ".npy", ".npz", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg")
 """Suffixes of maps that are read."""
 TRUTHS = (*MAPS, ".mat")
 """Suffixes of true boundaries that are read; a folder holds one map of each annotator."""
-_load: Callable[..., dict[str, Any]] = loadmat
 PACKED = 12
 """Bits below the number of annotators in a 16-bit map that holds the lines of several as bits."""
 
@@ -78,7 +76,7 @@ def read_truth(path: Path, protocol: BoundaryProtocol) -> NDArray[np.bool_]:
         ValueError: if it cannot be read, or is not what the protocol takes.
     """
     if protocol.truth != "lines":
-        labels = _mat_variable(path, "LabelMap") if path.suffix == ".mat" else _flat(path)
+        labels = read_label_map(path) if path.suffix == ".mat" else _flat(path)
         return boundary_truth(labels, relabel=protocol.truth == "parts")[None] > 0
     if path.is_dir():
         maps = [_flat(file) != 0 for file in find_maps(path, MAPS).values()]
@@ -86,7 +84,7 @@ def read_truth(path: Path, protocol: BoundaryProtocol) -> NDArray[np.bool_]:
             raise ValueError(f"{path}: the annotators' maps differ in size: store them at the image's size")
         return np.stack(maps)
     if path.suffix == ".mat":
-        drawn = _mat_variable(path, "groundTruth").ravel()
+        drawn = read_variable(path, "groundTruth").ravel()
         return np.stack([np.asarray(one["Boundaries"].item()) != 0 for one in (cell.squeeze() for cell in drawn)])
     stored = _flat(path)
     if stored.dtype == np.uint16 and stored.min() >> PACKED:
@@ -100,14 +98,3 @@ def _flat(path: Path) -> NDArray[Any]:
     if values.ndim != 2:
         raise ValueError(f"{path}: {values.shape} is no map of boundaries or labels: store one channel")
     return values
-
-
-def _mat_variable(path: Path, name: str) -> NDArray[Any]:
-    try:
-        found = _load(path, variable_names=[name])
-    except Exception as error:
-        # scipy raises all kinds of errors for damaged files
-        raise ValueError(f"{path}: not a .mat file that can be read ({error}): copy it again") from error
-    if name not in found:
-        raise ValueError(f"{path}: holds no {name}: give the archive's own files, and the protocol they belong to")
-    return np.asarray(found[name])
