@@ -12,10 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pamm.data.sources import SETS
-
+FOLDERS = ("gt_sets", "images", "segmentation", "depth", "normals", "edge")
 FILES = {
-    **{f"NYUDv2/{folder}/0001.bin": folder.encode() * 9 for folder in SETS["nyud"].folders},
+    **{f"NYUDv2/{folder}/0001.bin": folder.encode() * 9 for folder in FOLDERS},
     "NYUDv2/gt_sets/train.txt": b"0001\n",
     "NYUDv2/images/0002.png": np.random.default_rng(0).bytes(200_000),
 }

@@ -97,7 +97,7 @@ def test_the_next_source_is_tried(tmp_path, home):
         "/page": Page(b"<!DOCTYPE html>"),
         "/damaged": Page(bytes(damaged)),
         "/other": Page(tar_bytes({"NYUDv2/train/0.npy": b""})),
-        "/part": Page(tar_bytes({"NYUDv2/gt_sets/train.txt": b"", "NYUDv2/images/1.png": b""})),
+        "/part": Page(tar_bytes({"NYUDv2/gt_sets/train.txt": b"", "NYUDv2/edge/1.png": b""})),
         "/good": Page(BODY),
     }
     lines = []
@@ -113,7 +113,7 @@ def test_the_next_source_is_tried(tmp_path, home):
         "is a web page",
         "is damaged",
         "holds no folder with gt_sets",
-        "lacks segmentation, depth",
+        "lacks images",
     ]
     assert len(failed) == len(reasons)
     for line, url, reason in zip(failed, urls, reasons, strict=False):

@@ -78,14 +78,14 @@ class FetchSet:
     """A set that can be fetched."""
 
     folders: tuple[str, ...]
-    """Folders that the whole set has; the first tells where its root is."""
+    """Folders that the set cannot do without; the first tells where its root is."""
     sources: tuple[Source, ...]
     """Where it may lie, the likeliest first."""
 
 
 SETS = {
     "nyud": FetchSet(
-        folders=("gt_sets", "images", "segmentation", "depth", "normals", "edge"),
+        folders=("gt_sets", "images"),
         sources=(
             # of InvPT's author; see issue 22 of prismformore/Multi-Task-Transformer
             Source(
@@ -102,10 +102,7 @@ SETS = {
         ),
     ),
     "pascal_context": FetchSet(
-        folders=(
-            "ImageSets/Context",
-            *("JPEGImages", "semseg", "human_parts", "pascal-context", "normals_distill", "sal_distill"),
-        ),
+        folders=("ImageSets/Context", "JPEGImages"),
         sources=(
             Source(
                 url="https://hkustconnect-my.sharepoint.com/:u:/g/personal/hyeae_connect_ust_hk/"
