@@ -50,9 +50,9 @@ def write_maps(folder: Path, count: int) -> None:
         slope = np.hypot(cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1))
         soft = cv2.GaussianBlur(lines.astype(np.float32), (0, 0), rng.uniform(1, 2.5))
         chance = 0.7 * soft / soft.max() + 0.5 * slope / slope.max() + rng.normal(0, 0.01, SIZE)
-        turn = rng.integers(2)
-        cv2.imwrite(f"{folder}/pred/{number:04d}.png", np.rint(255 * np.clip(chance, 0, 1))[:, :: 1 - 2 * turn].astype(np.uint8))
-        cv2.imwrite(f"{folder}/true/{number:04d}.png", 255 * lines[:, :: 1 - 2 * turn].astype(np.uint8))
+        mirror = np.s_[:, :: rng.choice((-1, 1))]
+        for name, share in (("pred", np.clip(chance, 0, 1)), ("true", lines)):
+            cv2.imwrite(f"{folder}/{name}/{number:04d}.png", np.rint(255 * share[mirror]).astype(np.uint8))
 
 
 def time_command(folder: Path, cache: Path) -> float:
