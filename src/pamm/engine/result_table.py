@@ -147,6 +147,7 @@ class ResultTable:
             caption=Text("\n".join(self.notes)),
             caption_justify="left",
             box=box.SIMPLE_HEAD,
+            show_edge=False,
             padding=(0, 1, 0, 0),
         )
         if turned:
