@@ -7,6 +7,8 @@ import torch
 import yaml
 
 import pamm
+from benchmark_trees import write_nyud, write_pascal
+from pamm.benchmarks import BENCHMARKS
 from pamm.cli import main
 from pamm.data.scenes import SCENES_TASKS
 from pamm.engine.published import PUBLISHED, PublishedRow, PublishedSet, ScoreColumn
@@ -138,6 +140,28 @@ def test_lists_of_files_in_a_config(scores, tmp_path):
     (tmp_path / "one.md").unlink()
     assert main(["compare", "--config", str(config), *files, "--table", str(tmp_path / "three, four.md")]) == 0
     assert {path.name for path in tmp_path.iterdir()} == {"config.yaml", "three, four.md", "two.tex"}
+
+
+@pytest.mark.parametrize(("data", "write_tree"), [("nyud", write_nyud), ("pascal_context", write_pascal)])
+def test_benchmarks_beside_their_published_rows(data, write_tree, tmp_path, capsys):
+    save_weights(pamm.create_model("pamm_tiny", tasks=BENCHMARKS[data].tasks, **MICRO), tmp_path / "weights")
+    root, out, table = write_tree(tmp_path / "tree"), tmp_path / "scores.json", tmp_path / "table.json"
+    args = ["eval", "--weights", str(tmp_path / "weights"), "--data", data, "--data.root", str(root), "--workers", "0"]
+    assert main([*args, "--json", str(out), "--table", str(table), "--name", "micro"]) == 0
+    assert "TaskPrompter" in capsys.readouterr().out
+    scores = json.loads(out.read_text())
+    assert scores["run"]["data"] == data
+    assert scores["run"]["split"] == "val"
+    (plain,) = json.loads(table.read_text())["tables"]
+    assert [line["method"] for line in plain["rows"]] == [*(row.method for row in PUBLISHED[data].rows), "micro"]
+    for column in PUBLISHED[data].columns:
+        assert scores["tasks"][column.task]["headline"] == column.score
+        assert plain["rows"][-1][column.title] == scores["tasks"][column.task]["value"]
+    assert any("not comparable" in note for note in plain["notes"])
+    assert main([*args, "--data.split", "train", "--table", str(table)]) == 0
+    assert [line["method"] for line in json.loads(table.read_text())["tables"][0]["rows"]] == [
+        str(tmp_path / "weights")
+    ]
 
 
 def test_mistakes(scores, tmp_path, capsys):

@@ -38,7 +38,8 @@ console = Console()
 errors = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
-def _progress_bar() -> Progress:
+def progress_bar() -> Progress:
+    """A bar that says how many of how many, and how long it will take."""
     return Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), transient=True
     )
@@ -87,14 +88,14 @@ def eval_command(
         check_table_file(path)
     singles = read_baselines(baselines or ())
     predictor = load(weights, device=device)
-    dataset = open_dataset(data, canvas=predictor.model.config.image_size)
+    dataset = open_dataset(data, canvas=predictor.model.config.image_size, scoring=True)
     canvas = (data.height, data.width) if data.height and data.width else None
     facts = run_facts(predictor.model, data, weights=weights, name=name, canvas=canvas)
     if singles:
         planned = Run(facts.name, EvalResult({}, images=len(dataset), seconds=0, run=facts))
         tasks = common_tasks(predictor.model.config.tasks, dataset.tasks)
         check_baselines(planned, singles, [task.name for task in tasks])
-    with _progress_bar() as bar:
+    with progress_bar() as bar:
         row = bar.add_task("evaluating", total=len(dataset))
         result = evaluate(
             predictor.model,
@@ -138,7 +139,7 @@ def predict_command(
         precision: `float32`, `bf16`, or `auto` for the one that is faster here.
     """
     predictor = load(weights, device=device, resize=not native, precision=precision, fused=True)
-    with _progress_bar() as bar:
+    with progress_bar() as bar:
         row = bar.add_task("predicting", total=len(images))
         result = predict_files(predictor, images, out, progress=lambda done, total: bar.update(row, completed=done))
     for folder in result.done:

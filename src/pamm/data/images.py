@@ -25,6 +25,10 @@ class ImageError(ValueError):
     """Something is not a photo or map that can be read."""
 
 
+class MissingFileError(ImageError):
+    """A file is not there."""
+
+
 def read_image(source: ImageLike, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Read a photo as the viewer shows it.
 
@@ -45,10 +49,10 @@ def read_image(source: ImageLike, *, max_pixels: int = MAX_PIXELS) -> NDArray[np
     """
     if isinstance(source, str | Path):
         path = Path(source)
-        with _one_line(str(path)):
+        with one_line_errors(str(path)):
             return _rgb(_open_picture(path, max_pixels), str(path))
     if isinstance(source, Image.Image):
-        with _one_line("PIL image"):
+        with one_line_errors("PIL image"):
             return _rgb(source, "PIL image")
     if isinstance(source, Tensor):
         array = _channels_last(source)
@@ -76,7 +80,7 @@ def read_map(path: str | Path, *, key: str | None = None, max_pixels: int = MAX_
         ImageError: if it cannot be read.
     """
     path = Path(path)
-    with _one_line(str(path)):
+    with one_line_errors(str(path)):
         if path.suffix in (".npy", ".npz"):
             values = _load_array(path, key)
         else:
@@ -92,7 +96,7 @@ def read_map(path: str | Path, *, key: str | None = None, max_pixels: int = MAX_
 
 
 @contextmanager
-def _one_line(name: str) -> Iterator[None]:
+def one_line_errors(name: str) -> Iterator[None]:
     """Turn whatever a decoder raises into one line, and keep its remarks on odd metadata to itself."""
     try:
         with warnings.catch_warnings():
@@ -110,9 +114,10 @@ def _one_line(name: str) -> Iterator[None]:
         raise ImageError(f"{name}: damaged or cut short ({reason}): copy or save it again") from error
 
 
-def _check_file(path: Path) -> None:
+def check_file(path: Path) -> None:
+    """Raise an :class:`ImageError` if a file is missing or empty."""
     if not path.exists():
-        raise ImageError(f"{path}: no such file: check the name")
+        raise MissingFileError(f"{path}: no such file: check the name")
     if not path.is_file():
         raise ImageError(f"{path}: not a file: give the name of a picture")
     if path.stat().st_size == 0:
@@ -121,7 +126,7 @@ def _check_file(path: Path) -> None:
 
 def _open_picture(path: Path, max_pixels: int) -> Image.Image:
     """Decode a file, but not one of too many pixels."""
-    _check_file(path)
+    check_file(path)
     try:
         picture = Image.open(path)
     except Image.DecompressionBombError as error:
@@ -196,7 +201,7 @@ def _to_bytes(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
 
 
 def _load_array(path: Path, key: str | None) -> NDArray[Any]:
-    _check_file(path)
+    check_file(path)
     loaded = np.load(path, allow_pickle=False)
     if isinstance(loaded, np.ndarray):
         return loaded

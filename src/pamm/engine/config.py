@@ -7,6 +7,8 @@ its help text.
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from pamm.benchmarks import BENCHMARKS
+
 
 def _positive(owner: object, *names: str) -> None:
     for name in names:
@@ -45,8 +47,8 @@ class ModelChoice:
 class DataConfig:
     """Which labelled images to read."""
 
-    name: Literal["scenes", "folder"] = "scenes"
-    """Rendered scenes, or a folder of one's own described by a manifest."""
+    name: Literal["scenes", "folder", "nyud", "pascal_context"] = "scenes"
+    """Rendered scenes, a folder of one's own described by a manifest, NYUD-v2 or PASCAL-Context."""
     seed: int = 0
     """Rendered scenes: the series, so that different seeds never show the same scene."""
     length: int = 200
@@ -58,15 +60,20 @@ class DataConfig:
     manifest: str | None = None
     """Folder: path of the YAML manifest."""
     root: str | None = None
-    """Folder: where the images lie, if not where the manifest says."""
+    """NYUD-v2 and PASCAL-Context: their folder. Folder: where the images lie, if not where the manifest says."""
     split: str | None = None
-    """Folder: name of one of the manifest's splits; all images if left out."""
+    """Name of a split. Left out: of NYUD-v2 and PASCAL-Context `train` to learn from and `val` to score on; of a folder
+    all images."""
 
     def __post_init__(self) -> None:
         """Check the ranges, and that the fields suit the named set."""
         _positive(self, "length", "height", "width")
         if self.name == "scenes" and (self.manifest or self.root or self.split):
-            raise ValueError("manifest, root and split belong to data 'folder': set --data.name folder")
+            raise ValueError(
+                "manifest, root and split belong to data on the disk: set --data.name folder, nyud or pascal_context"
+            )
+        if self.name in BENCHMARKS and self.manifest:
+            raise ValueError(f"data {self.name!r} needs no manifest: leave it out, or set --data.name folder")
 
     def canvas(self, default: tuple[int, int]) -> tuple[int, int]:
         """Height and width of the network's input, with ``default`` for what is left out."""

@@ -114,7 +114,8 @@ def _restored(task: object) -> object:
 def common_tasks(model_tasks: tuple[Task, ...], data_tasks: tuple[Task, ...]) -> tuple[Task, ...]:
     """The tasks that a network predicts and a data set labels, in the network's order.
 
-    Which labels count (``ignore``, ``valid_range``) is for the data to say; all else is the network's.
+    Which labels count (``ignore``, ``valid_range``) and how they are scored is for the data to say; all else is the
+    network's.
 
     Raises:
         ValueError: if there is none, or if the two disagree about a task's channels, classes or unit.
@@ -138,8 +139,9 @@ def common_tasks(model_tasks: tuple[Task, ...], data_tasks: tuple[Task, ...]) ->
                 f"task {task.name}: the network predicts in {task.unit or 'no unit'}, the data labels in "
                 f"{other.unit or 'no unit'}: bring the labels to the network's unit"
             )
+    pairs = ((task, labelled[task.name]) for task in found)
     return tuple(
-        replace(task, ignore=labelled[task.name].ignore, valid_range=labelled[task.name].valid_range) for task in found
+        replace(task, ignore=data.ignore, valid_range=data.valid_range, score=data.score) for task, data in pairs
     )
 
 

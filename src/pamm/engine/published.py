@@ -5,6 +5,8 @@ Each figure is as the named source states it. A method's paper and its released 
 
 from dataclasses import dataclass
 
+from pamm.benchmarks import BENCHMARKS
+
 
 @dataclass(frozen=True)
 class ScoreColumn:
@@ -56,7 +58,7 @@ class PublishedSet:
 
 PUBLISHED: dict[str, PublishedSet] = {
     "nyud": PublishedSet(
-        title="NYUD-v2",
+        title=BENCHMARKS["nyud"].title,
         split="val",
         images=654,
         columns=(
@@ -78,7 +80,7 @@ PUBLISHED: dict[str, PublishedSet] = {
         ),
     ),
     "pascal_context": PublishedSet(
-        title="PASCAL-Context",
+        title=BENCHMARKS["pascal_context"].title,
         split="val",
         images=5105,
         columns=(

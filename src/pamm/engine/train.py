@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from pamm.engine.config import AugmentConfig, DataConfig, ModelChoice, OptimConfig, RunConfig
-from pamm.engine.datasets import open_dataset
+from pamm.engine.datasets import open_dataset, usual_canvas
 from pamm.engine.weights import load_weights
 from pamm.losses import LOSSES
 from pamm.models import create_model
@@ -55,8 +55,9 @@ def train(
     if data.name == val.name:
         val = replace(val, manifest=val.manifest or data.manifest, root=val.root or data.root)
     usual = resolve_config(model.preset, pretrained=model.encoder_weights, **model.overrides)
-    canvas = data.canvas(usual.image_size)
-    train_set, val_set = open_dataset(data, canvas=canvas), open_dataset(val, canvas=canvas)
+    canvas = data.canvas(usual_canvas(data, usual.image_size, patch=usual.patch_size))
+    train_set = open_dataset(data, canvas=canvas, split="train")
+    val_set = open_dataset(val, canvas=canvas)
     chosen = choose_tasks(train_set.tasks, tasks, losses or {}, loss_weights or {})
     if augment.crop_task is not None and augment.crop_task not in (known := _known(train_set.tasks)):
         raise unknown_name("task to crop by", augment.crop_task, known)

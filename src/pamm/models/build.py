@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from pamm.class_lists import PASCAL_CLASSES, PASCAL_COLOURS
+from pamm.benchmarks import BENCHMARKS
 from pamm.models.backbone import build_encoder
 from pamm.models.config import PAMMConfig, check_keys
 from pamm.models.fusion import Fusion, Heads
@@ -12,7 +12,7 @@ from pamm.models.pamm import PAMM
 from pamm.models.pretrained import load_encoder, read_settings
 from pamm.models.stage import Stage
 from pamm.names import unknown_name
-from pamm.tasks import TASKS, Task, get_tasks
+from pamm.tasks import Task, get_tasks
 
 RELEASED_FORM: dict[str, Any] = {
     "local_mixing": "none",
@@ -23,16 +23,10 @@ RELEASED_FORM: dict[str, Any] = {
 """Where the released code differs from the paper in what it computes or trains; see the fields of the config."""
 
 RELEASED: dict[str, PAMMConfig] = {
-    "nyud": PAMMConfig(tasks=get_tasks(["semseg", "depth", "normals", "edge"]), **RELEASED_FORM),
+    "nyud": PAMMConfig(tasks=BENCHMARKS["nyud"].tasks, image_size=BENCHMARKS["nyud"].canvas, **RELEASED_FORM),
     "pascal": PAMMConfig(
-        tasks=(
-            replace(TASKS["semseg"], channels=21, class_names=PASCAL_CLASSES, colours=PASCAL_COLOURS),
-            TASKS["human_parts"],
-            TASKS["saliency"],
-            replace(TASKS["edge"], positive_weight=0.95),
-            TASKS["normals"],
-        ),
-        image_size=(512, 512),
+        tasks=BENCHMARKS["pascal_context"].tasks,
+        image_size=BENCHMARKS["pascal_context"].canvas,
         d_model=1024,
         d_state=64,
         **RELEASED_FORM,

@@ -1,0 +1,215 @@
+"""What the loaders of the benchmarks share: lists of ids, labels by task, and pixels to labels."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, ClassVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pamm.benchmarks import BENCHMARKS
+from pamm.data.images import read_image, read_map
+from pamm.data.layouts import open_tree
+from pamm.data.sample import Sample
+from pamm.names import unknown_name
+from pamm.tasks import IGNORE, Task
+
+Label = NDArray[Any]
+Reader = Callable[[], Label]
+
+_SPLITS = ("train", "val")
+_BLACK, _GREY, _LIGHTER = ((value,) * 3 for value in (0, 127, 128))
+
+
+class TreeDataset(ABC):
+    """The photos of a benchmark's split, each with the labels of all tasks. Nothing is ever written to the folder.
+
+    A kind of label whose folder is not there is no task of the set; a single file that is missing is an error when it
+    is read.
+    """
+
+    benchmark: ClassVar[str]
+    """Key of :data:`pamm.benchmarks.BENCHMARKS`."""
+    lists: ClassVar[str]
+    """Folder of the lists of ids, one file a split."""
+    images: ClassVar[str]
+    """Where the photos lie."""
+    folders: ClassVar[Mapping[str, tuple[tuple[str, ...], ...]]]
+    """Folders by task: one of each group must be there."""
+
+    def __init__(self, root: str | Path, *, split: str = "train", scoring: bool = False) -> None:
+        """Find the folder and read the list of ids.
+
+        Args:
+            root: the archive's top folder, or the one that it lies in under its usual name.
+            split: ``train`` or ``val``, or another list that lies beside theirs.
+            scoring: whether boundary labels are the truth of the published scores instead of those to train on.
+
+        Raises:
+            ValueError: if the folder or the list is missing, or another archive lies there.
+        """
+        self.root = open_tree(root, self.benchmark)
+        self.split, self.scoring = split, scoring
+        self.ids = read_ids(self._list(split))
+        benchmark = BENCHMARKS[self.benchmark]
+        scores = benchmark.published_scores if scoring else {}
+        self._tasks = tuple(
+            replace(task, score=scores.get(task.name, task.score))
+            for task in benchmark.tasks
+            if self._is_labelled(task.name)
+        )
+        if not self._tasks:
+            wanted = ", ".join(name for (name, *_), *_ in self.folders.values())
+            raise ValueError(f"{self.root}: no folder of labels is there, wanted any of {wanted}: unpack them too")
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The benchmark's tasks whose labels are there."""
+        return self._tasks
+
+    def __len__(self) -> int:
+        """Number of photos of the split."""
+        return len(self.ids)
+
+    def __getitem__(self, index: int) -> Sample:
+        """One photo and its labels.
+
+        Raises:
+            IndexError: if there is no such photo.
+            ValueError: if a file is missing or cannot be read, or a label does not fit its photo.
+        """
+        image = self.image(index)
+        labels = {name: read() for name, read in self.readers(index, image).items()}
+        for name, label in labels.items():
+            self.check_size(index, name, label, image)
+        return Sample(image, labels, self.ids[index])
+
+    def image(self, index: int) -> NDArray[np.uint8]:
+        """One photo, (H, W, 3) uint8 RGB.
+
+        Raises:
+            IndexError: if there is no such photo.
+            ValueError: if it is missing or cannot be read.
+        """
+        return read_image(self.root / self.images.format(id=self.ids[index]))
+
+    def readers(self, index: int, image: NDArray[np.uint8]) -> dict[str, Reader]:
+        """By task, what reads the label of one photo; each may raise a ValueError that names the file."""
+        readers = self._readers(self.ids[index], image.shape[:2])
+        return {task.name: readers[task.name] for task in self._tasks if task.name in readers}
+
+    def check_size(self, index: int, name: str, label: Label, image: NDArray[np.uint8]) -> None:
+        """Check that a label has the size of its photo.
+
+        Raises:
+            ValueError: if it has not.
+        """
+        if label.shape[:2] != image.shape[:2]:
+            raise ValueError(
+                f"{self.root}: the {name} label of {self.ids[index]} is {label.shape[0]}×{label.shape[1]} pixels "
+                f"(rows, columns), its photo {image.shape[0]}×{image.shape[1]}: copy both again"
+            )
+
+    @abstractmethod
+    def _readers(self, name: str, shape: tuple[int, ...]) -> dict[str, Reader]:
+        """By task, what reads the label of the photo of an id and of a shape (rows, columns)."""
+
+    def _is_labelled(self, name: str) -> bool:
+        return all(any((self.root / folder).is_dir() for folder in group) for group in self.folders[name])
+
+    def _list(self, split: str) -> Path:
+        path = self.root / self.lists / f"{split}.txt"
+        if not path.is_file():
+            there = sorted(file.stem for file in path.parent.glob("*.txt"))
+            if split in _SPLITS or not there:
+                raise ValueError(f"{path}: the list of ids is missing: unpack the archive again")
+            raise ValueError(f"{path.parent}: {unknown_name('split', split, there)}")
+        return path
+
+
+def read_ids(path: Path) -> tuple[str, ...]:
+    """The ids of a text file, one a line; blank lines and spaces around are passed over.
+
+    Raises:
+        ValueError: if it cannot be read, is empty, or names an id twice.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: the list cannot be read ({error}): copy it again") from error
+    ids = tuple(line.strip() for line in lines if line.strip())
+    if not ids or len(set(ids)) < len(ids):
+        raise ValueError(f"{path}: {'an id comes twice' if ids else 'the list is empty'}: copy it again")
+    return ids
+
+
+def published_ids(name: str) -> tuple[str, ...]:
+    """A list of ids as it was published: ``nyud_val``, ``pascal_context_train``, ``pascal_context_val``, or
+    ``pascal_context_boundaries``, on which boundaries are scored.
+    """  # noqa: D205
+    return tuple((files("pamm.data") / "lists" / f"{name}.txt").read_text(encoding="utf-8").split())
+
+
+def one_channel(path: Path) -> Label:
+    """A stored map of one channel, (H, W); grey maps stored in colour are taken as grey.
+
+    Raises:
+        ValueError: if it cannot be read or has several channels that differ.
+    """
+    stored = read_map(path)
+    if stored.ndim == 3:
+        if (stored != stored[..., :1]).any():
+            raise ValueError(f"{path}: the map has {stored.shape[2]} channels, wanted one: copy the file again")
+        stored = stored[..., 0]
+    return stored
+
+
+def classes_label(path: Path, *, stored: int, first: int) -> Label:
+    """Class labels of a palette or grey picture.
+
+    Args:
+        path: the picture.
+        stored: number of classes.
+        first: stored value of class 0; values below are ignored.
+
+    Returns:
+        (H, W) uint8, 255 for none.
+
+    Raises:
+        ValueError: if the picture cannot be read or holds another value.
+    """
+    values = one_channel(path)
+    labels = np.where(values == IGNORE, IGNORE, values.astype(np.int64) - first)
+    labels[labels == -1] = IGNORE
+    wrong = (labels < 0) | ((labels >= stored) & (labels != IGNORE))
+    if wrong.any():
+        raise ValueError(
+            f"{path}: value {values[wrong][0]} is none of 0 to {stored + first - 1}, nor {IGNORE}: copy the file again"
+        )
+    return labels.astype(np.uint8)
+
+
+def direction_label(path: Path) -> Label:
+    """Unit vectors of an 8-bit RGB picture, 2v/255 − 1 in the order of the channels, renormalised.
+
+    Pixels without a direction are black, or grey as near to the zero vector as 8 bits come.
+
+    Returns:
+        (H, W, 3) float32, zero vectors where there is no direction.
+
+    Raises:
+        ValueError: if the picture cannot be read or is not 8-bit RGB.
+    """
+    stored = read_map(path)
+    if stored.ndim != 3 or stored.shape[2] != 3 or stored.dtype != np.uint8:
+        raise ValueError(
+            f"{path}: an array of {stored.dtype} and shape {stored.shape}, wanted 8-bit RGB: copy the file again"
+        )
+    vectors = stored * np.float32(2 / 255) - np.float32(1)
+    vectors /= np.sqrt(np.einsum("hwc,hwc->hw", vectors, vectors))[..., None]
+    vectors[(cv2.inRange(stored, _BLACK, _BLACK) | cv2.inRange(stored, _GREY, _LIGHTER)) != 0] = 0
+    return vectors
