@@ -22,6 +22,7 @@ from pamm.cli.commands import (
     predict_command,
     train_command,
 )
+from pamm.cli.compare_command import compare_command
 from pamm.cli.data_commands import fetch_command
 from pamm.engine.datasets import DATASETS
 from pamm.engine.memory import keep_memory
@@ -30,6 +31,7 @@ from pamm.engine.train import train
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 ARGUMENTS = {
     "images": ("+", "photos, in any format that Pillow reads"),
+    "runs": ("+", "files of scores, as `pamm eval --json` writes them; the others are held against the first"),
     "name": (None, "`nyud` or `pascal_context`"),
     "source": (None, "checkpoint of the released code; or weights, by shipped name or folder, to make a checkpoint of"),
     "predictions": (None, "folder of grey pictures, the probability of a boundary"),
@@ -43,6 +45,7 @@ COMMANDS: dict[str, tuple[Callable[..., int], Callable[..., Any]]] = {
     "demo": (demo_command, demo_command),
     "predict": (predict_command, predict_command),
     "eval": (eval_command, eval_command),
+    "compare": (compare_command, compare_command),
     "train": (train_command, train),
     "info": (info_command, info_command),
     "convert": (convert_command, convert_command),
@@ -59,6 +62,15 @@ FLAGS = {
     if isinstance(parameter.default, bool)
 }
 """Options that alone mean yes."""
+PATHS = {
+    f"--{name}"
+    for _, signature in COMMANDS.values()
+    for name, parameter in inspect.signature(signature).parameters.items()
+    if parameter.kind not in POSITIONAL and parameter.annotation in (list[Path], list[Path] | None)
+}
+"""Options that take a list of files: one, and can be given several times."""
+SEVERAL = {"--baselines"}
+"""Those of them that take every file up to the next option; it would not do for files that are written."""
 
 
 def build_parser() -> ArgumentParser:
@@ -101,8 +113,10 @@ def _command_parser(signature: Callable[..., Any], summary: str) -> ArgumentPars
 def _spell_out(args: Sequence[str]) -> list[str]:
     """Let ``-o`` stand for ``--out``, ``--data scenes`` for ``--data.name scenes`` and ``--scan`` for ``--scan=true``.
 
-    Anything that is not the name of a data set after ``--data`` is a YAML file.
+    Anything that is not the name of a data set after ``--data`` is a YAML file. Options of :data:`PATHS` gather their
+    files into one list.
     """
+    args = _list_paths(args)
     spelt = ["--out" if arg == "-o" else arg for arg in args]
     for place, (option, value) in enumerate(pairwise([*args, ""])):
         if option in FLAGS and value.lower() not in ("true", "false"):
@@ -113,6 +127,28 @@ def _spell_out(args: Sequence[str]) -> list[str]:
     for place, (option, equals, value) in enumerate(arg.partition("=") for arg in args):
         if option in ("--data", "--val") and value in DATASETS:
             spelt[place] = f"{option}.name{equals}{value}"
+    return spelt
+
+
+def _list_paths(args: Sequence[str]) -> list[str]:
+    """Let ``--table a.md --table b.tex`` and ``--baselines a.json b.json`` stand for lists of two."""
+    spelt: list[str] = []
+    option, wanted = "", 0
+    for arg in args:
+        name, equals, value = arg.partition("=")
+        if name in PATHS:
+            if f"{name}=[]" not in spelt:
+                spelt.append(f"{name}=[]")
+            option, wanted = name, len(args) if name in SEVERAL else 1
+            if equals:
+                spelt.append(f"{name}+={value}")
+                wanted -= 1
+        elif wanted and not arg.startswith("-"):
+            spelt.append(f"{option}+={arg}")
+            wanted -= 1
+        else:
+            spelt.append(arg)
+            wanted = 0
     return spelt
 
 

@@ -3,6 +3,7 @@
 import json as json_format
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,13 @@ from pamm.engine.convert import convert
 from pamm.engine.datasets import open_dataset
 from pamm.engine.demo import demo
 from pamm.engine.devices import Precision
-from pamm.engine.evaluate import evaluate
+from pamm.engine.evaluate import EvalResult, common_tasks, evaluate
 from pamm.engine.predict_files import predict_files
 from pamm.engine.predictor import load
+from pamm.engine.result_table import check_table_file, write_tables
+from pamm.engine.run_facts import run_facts
+from pamm.engine.runs import Run, check_baselines, read_baselines
+from pamm.engine.score_table import eval_table, published_set
 from pamm.engine.train import train
 from pamm.models import PRESETS, create_model
 from pamm.models.info import count_macs, count_parameters
@@ -58,36 +63,59 @@ def eval_command(
     weights: str = "pamm-tiny-scenes",
     data: DataConfig = DataConfig(),
     json: Path | None = None,
+    table: list[Path] | None = None,
+    baselines: list[Path] | None = None,
+    name: str | None = None,
     batch_size: int = 8,
     workers: int = 1,
     device: str = "auto",
 ) -> int:
-    """Score weights on a labelled data set, beside the best constant prediction.
+    """Score weights on a labelled data set, beside the best constant prediction and published results.
 
     Args:
         weights: a shipped name, a folder of weights, or a hub name.
         data: images to score on.
         json: file to write the scores to.
+        table: file to write a table to, with published results if the data has any, in the format that its suffix
+            names: `.md`, `.tex` or `.json`; can be given several times.
+        baselines: scores of single-task networks as `--json` writes them, one file for each task, for the mean gain.
+        name: what the network is called in tables; like its weights if left out.
         batch_size: images at a time.
         workers: processes that read images; 0 reads in the main process.
         device: `cpu`, `cuda`, `mps`, or `auto` for the fastest there is.
     """
+    for path in table or ():
+        check_table_file(path)
+    singles = read_baselines(baselines or ())
     predictor = load(weights, device=device)
     dataset = open_dataset(data, canvas=predictor.model.config.image_size, scoring=True)
+    canvas = (data.height, data.width) if data.height and data.width else None
+    facts = run_facts(predictor.model, data, weights=weights, name=name, canvas=canvas)
+    if singles:
+        planned = Run(facts.name, EvalResult({}, images=len(dataset), seconds=0, run=facts))
+        tasks = common_tasks(predictor.model.config.tasks, dataset.tasks)
+        check_baselines(planned, singles, [task.name for task in tasks])
     with progress_bar() as bar:
         row = bar.add_task("evaluating", total=len(dataset))
         result = evaluate(
             predictor.model,
             dataset,
-            canvas=(data.height, data.width) if data.height and data.width else None,
+            canvas=canvas,
             batch_size=batch_size,
             workers=workers,
             progress=lambda done, total: bar.update(row, completed=done, total=total),
         )
+    result = replace(result, run=facts)
     console.print(result.table())
     if json is not None:
         with atomic_write(json) as path:
             path.write_text(json_format.dumps(result.to_dict(), indent=2) + "\n", encoding="utf-8")
+    run = Run(facts.name, result)
+    beside = eval_table(run, singles)
+    if singles or published_set(run):
+        console.print(beside.to_rich(turned=len(beside.rows) < len(beside.columns)))
+    for path in table or ():
+        write_tables(path, [beside])
     return _report(result.failed.values())
 
 

@@ -2,9 +2,9 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 import torch
 from rich.table import Table
@@ -13,8 +13,10 @@ from torch.utils.data import DataLoader
 from pamm.data.dataset import ReadableSamples, TransformedDataset, collate_readable
 from pamm.data.sample import SampleSource
 from pamm.data.transforms import TestTransform
+from pamm.engine.run_facts import RunFacts
 from pamm.metrics import best_constants, task_scores
 from pamm.models import PAMM
+from pamm.records import build
 from pamm.tasks import Task
 
 
@@ -51,10 +53,37 @@ class EvalResult:
     """Wall time of the evaluation, reading included."""
     failed: dict[str, str] = field(default_factory=dict)
     """What is wrong with each sample that could not be read, by its number (``sample 3``); it is in no score."""
+    run: RunFacts = field(default_factory=RunFacts)
+    """Which network was scored, and on what, as far as it is known."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for a JSON file; None stands for numbers that are not finite, as JSON has no word for them."""
-        return {key: _finite(value) for key, value in asdict(self).items()}
+        """Plain values for a JSON file; None stands for numbers that are not finite, as JSON has no word for them.
+
+        Each task has its headline score once more, as ``value``.
+        """
+        plain = asdict(self)
+        for name, result in self.tasks.items():
+            plain["tasks"][name]["value"] = result.value
+        return {key: _finite(value) for key, value in plain.items()}
+
+    @classmethod
+    def from_dict(cls, plain: object, where: str) -> Self:
+        """Scores from what :meth:`to_dict` gave; None becomes "not a number".
+
+        Args:
+            plain: what a JSON file held.
+            where: the file, for messages.
+
+        Raises:
+            ValueError: if it is something else.
+        """
+        if isinstance(plain, Mapping) and isinstance(plain.get("tasks"), Mapping):
+            plain = {**plain, "tasks": {name: _restored(task) for name, task in plain["tasks"].items()}}
+        result = build(cls, plain, where)
+        for name, task in result.tasks.items():
+            if task.headline not in task.scores:
+                raise ValueError(f"{where}: task {name}: {task.headline!r} is not among the scores: score it again")
+        return result
 
     def table(self) -> Table:
         """A table for the terminal."""
@@ -75,10 +104,18 @@ def _finite(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def _restored(task: object) -> object:
+    """A task's results without what :meth:`EvalResult.to_dict` added, None as "not a number"."""
+    if isinstance(task, Mapping):
+        return {key: _restored(value) for key, value in task.items() if key != "value"}
+    return math.nan if task is None else task
+
+
 def common_tasks(model_tasks: tuple[Task, ...], data_tasks: tuple[Task, ...]) -> tuple[Task, ...]:
     """The tasks that a network predicts and a data set labels, in the network's order.
 
-    Which labels count (``ignore``, ``valid_range``) is for the data to say; all else is the network's.
+    Which labels count (``ignore``, ``valid_range``) and how they are scored is for the data to say; all else is the
+    network's.
 
     Raises:
         ValueError: if there is none, or if the two disagree about a task's channels, classes or unit.
@@ -102,8 +139,9 @@ def common_tasks(model_tasks: tuple[Task, ...], data_tasks: tuple[Task, ...]) ->
                 f"task {task.name}: the network predicts in {task.unit or 'no unit'}, the data labels in "
                 f"{other.unit or 'no unit'}: bring the labels to the network's unit"
             )
+    pairs = ((task, labelled[task.name]) for task in found)
     return tuple(
-        replace(task, ignore=labelled[task.name].ignore, valid_range=labelled[task.name].valid_range) for task in found
+        replace(task, ignore=data.ignore, valid_range=data.valid_range, score=data.score) for task, data in pairs
     )
 
 

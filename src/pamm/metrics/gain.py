@@ -6,6 +6,30 @@ from pamm.metrics.classes import SCORES
 from pamm.tasks import Task
 
 
+def relative_gain(score: float, baseline: float, *, higher_is_better: bool) -> float:
+    """Relative gain of one score over another, in percent.
+
+    Args:
+        score: the score M.
+        baseline: the score B that it is held against.
+        higher_is_better: direction of both.
+
+    Returns:
+        ``100 s (M − B)/B`` with s = +1 where a higher score is better and −1 where a lower one is: positive if M is
+        the better one.
+
+    Raises:
+        ValueError: if the baseline is 0.
+
+    Example:
+        >>> relative_gain(0.75, 0.5, higher_is_better=False)
+        -50.0
+    """
+    if baseline == 0:
+        raise ValueError("the baseline is 0, so no relative gain exists; leave the task out")
+    return (100 if higher_is_better else -100) * (score - baseline) / baseline
+
+
 def multi_task_gain(scores: Mapping[str, float], baselines: Mapping[str, float], tasks: Iterable[Task]) -> float:
     """Mean relative gain over single-task networks, in percent.
 
@@ -33,11 +57,12 @@ def multi_task_gain(scores: Mapping[str, float], baselines: Mapping[str, float],
         for what, values in (("score", scores), ("baseline", baselines)):
             if task.name not in values:
                 raise ValueError(f"task {task.name}: no {what} among {', '.join(values) or 'none'}; give one per task")
-        score, baseline = scores[task.name], baselines[task.name]
-        if baseline == 0:
-            raise ValueError(f"task {task.name}: the baseline is 0, so no relative gain exists; leave the task out")
-        sign = 1 if SCORES[task.score].higher_is_better else -1
-        gains.append(sign * (score - baseline) / baseline)
+        higher_is_better = SCORES[task.score].higher_is_better
+        try:
+            gain = relative_gain(scores[task.name], baselines[task.name], higher_is_better=higher_is_better)
+        except ValueError as error:
+            raise ValueError(f"task {task.name}: {error}") from error
+        gains.append(gain)
     if not gains:
         raise ValueError("no task was given: the gain is a mean over one or more")
-    return 100 * sum(gains) / len(gains)
+    return sum(gains) / len(gains)

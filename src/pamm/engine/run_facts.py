@@ -1,0 +1,86 @@
+"""What there is to know about a scored network besides its scores: its name, size and encoder, and the data."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pamm.engine.config import DataConfig
+from pamm.engine.published import PUBLISHED
+from pamm.models import PAMM, PAMMConfig
+from pamm.models.info import count_macs
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFacts:
+    """Which network was scored, and on what."""
+
+    name: str = ""
+    """What it is called in tables."""
+    weights: str = ""
+    """Its weights, as they were named."""
+    encoder: str = ""
+    """Kind and size of its encoder."""
+    parameters: int = 0
+    """Number of its parameters."""
+    multiply_adds: int = 0
+    """Number of its multiply-adds for one image."""
+    data: str = ""
+    """Name of the data set."""
+    split: str = ""
+    """Part of the data set."""
+    source: str = ""
+    """What else tells which images were scored: the manifest, or the series of rendered scenes."""
+
+
+def run_facts(
+    model: PAMM, data: DataConfig, *, weights: str, name: str | None = None, canvas: tuple[int, int] | None = None
+) -> RunFacts:
+    """Gather what a file of scores says about its run.
+
+    Args:
+        model: the network.
+        data: what it is scored on.
+        weights: name of its weights.
+        name: what it is called in tables; like its weights if left out.
+        canvas: (height, width) at which multiply-adds are counted; the network's own if left out.
+    """
+    published = PUBLISHED.get(data.name)
+    return RunFacts(
+        name=name or weights,
+        weights=weights,
+        encoder=encoder_name(model.config),
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        multiply_adds=count_macs(model, *(canvas or model.config.image_size)),
+        data=data.name,
+        split=data.split or (published.split if published else ""),
+        source=_SOURCES[data.name](data, model.config.image_size) if data.name in _SOURCES else "",
+    )
+
+
+def encoder_name(config: PAMMConfig) -> str:
+    """Kind and size of a network's encoder in the usual words.
+
+    Example:
+        >>> encoder_name(PAMMConfig()), encoder_name(PAMMConfig(encoder_depth=8))
+        ('ViT-L', 'ViT 1024×8')
+    """
+    kind = _KINDS.get(config.encoder, config.encoder)
+    width, depth = config.encoder_width, config.encoder_depth
+    return f"{kind}-{_SIZES[width, depth]}" if (width, depth) in _SIZES else f"{kind} {width}×{depth}"
+
+
+_KINDS = {"vit": "ViT", "dinov2": "DINOv2"}
+_SIZES = {(192, 12): "T", (384, 12): "S", (768, 12): "B", (1024, 24): "L"}
+"""Letter by width and number of blocks."""
+
+
+def _scenes(data: DataConfig, canvas: tuple[int, int]) -> str:
+    height, width = data.canvas(canvas)
+    return f"series {data.seed}, {data.length} scenes of {height}×{width} pixels"
+
+
+def _folder(data: DataConfig, _: tuple[int, int]) -> str:
+    return (data.manifest or "").replace("\\", "/").rpartition("/")[2]
+
+
+_SOURCES: dict[str, Callable[[DataConfig, tuple[int, int]], str]] = {"scenes": _scenes, "folder": _folder}
+"""What tells the images of a data set whose name and split do not."""

@@ -1,0 +1,187 @@
+"""The table of a paper: a row for each network, beside published ones, with the gain over single-task networks."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pamm.engine.evaluate import TaskResult
+from pamm.engine.published import PUBLISHED, PublishedSet, ScoreColumn
+from pamm.engine.result_table import Cell, Column, ResultTable
+from pamm.engine.runs import Run, check_baselines, check_same_score
+from pamm.metrics import relative_gain
+
+OURS = "pamm eval"
+"""Source of scores that are not published."""
+_FAIR_WARNING = (
+    "Published scores are those of the named source; a paper and its released weights can differ by 0.5 or more."
+)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """What the table says about one network or one group of them."""
+
+    method: str
+    encoder: str
+    scores: Sequence[float | None]
+    source: str
+    gain: float | None = None
+    parameters: int | None = None
+    multiply_adds: int | None = None
+
+
+def published_set(run: Run) -> PublishedSet | None:
+    """What is published for the images that a network was scored on, if anything is."""
+    facts = run.result.run
+    published = PUBLISHED.get(facts.data)
+    return published if published is not None and published.split == facts.split else None
+
+
+def eval_table(run: Run, baselines: Mapping[str, Run] | None = None) -> ResultTable:
+    """The row of one network, beside the published rows of its data set if there are any.
+
+    Args:
+        run: the scored network.
+        baselines: single-task networks by task, for the gain over them.
+
+    Raises:
+        ValueError: if a task has no baseline, or one that is 0 or was scored in another way or on other images.
+    """
+    tasks = list(run.result.tasks)
+    gain = None
+    if baselines:
+        check_baselines(run, baselines, tasks)
+        baselines = {task: baselines[task] for task in tasks}
+        gain = mean_gain(run, baselines, tasks)
+    published = published_set(run)
+    notes = [gain_note(tasks, "single-task baselines")] if baselines else []
+    if published:
+        notes += [_FAIR_WARNING, *_differences(run, published)]
+    return score_table([run], gains=[gain], baselines=baselines or {}, published=published, notes=notes)
+
+
+def mean_gain(run: Run, bases: Mapping[str, Run], tasks: Sequence[str]) -> float:
+    """Mean relative gain over other networks, Δ, in percent.
+
+    Args:
+        run: the scored network.
+        bases: the network that it is held against, by task.
+        tasks: names of the tasks to average over, one or more.
+
+    Raises:
+        ValueError: if a base is 0 or was scored in another way.
+    """
+    return sum(task_gain(run, bases[task], task) for task in tasks) / len(tasks)
+
+
+def task_gain(run: Run, base: Run, task: str) -> float:
+    """Relative gain in one task, in percent, positive if the run is better than the base; see :func:`mean_gain`."""
+    check_same_score(base, run, task)
+    result = run.result.tasks[task]
+    try:
+        return relative_gain(result.value, base.result.tasks[task].value, higher_is_better=result.higher_is_better)
+    except ValueError as error:
+        raise ValueError(f"task {task} of {base.where}: {error}") from error
+
+
+def gain_note(tasks: Iterable[str], bases: str) -> str:
+    """What Δ is, in words."""
+    return f"Δ: mean relative gain over {bases} in {', '.join(tasks)}; positive is better."
+
+
+def headline_column(task: str, result: TaskResult) -> ScoreColumn:
+    """The column of a task's headline score."""
+    decimals = 2 if result.unit in ("%", "°") else 4
+    title = f"{task} {result.headline}"
+    return ScoreColumn(task, result.headline, title, result.unit, result.higher_is_better, decimals)
+
+
+def score_table(
+    runs: Sequence[Run],
+    *,
+    gains: Sequence[float | None],
+    baselines: Mapping[str, Run],
+    tasks: Sequence[str] | None = None,
+    published: PublishedSet | None = None,
+    notes: Sequence[str] = (),
+) -> ResultTable:
+    """A row for each network.
+
+    Args:
+        runs: the scored networks.
+        gains: Δ of each in percent; if it is None for all, the table has no such column.
+        baselines: single-task networks by task, which make one row together, with the sums of their sizes.
+        tasks: names of the tasks that are shown if nothing is published; all if left out.
+        published: published rows of the same images; without them the sizes of the networks are shown.
+        notes: sentences to read with the table.
+    """
+    found = {task: result for run in reversed(runs) for task, result in run.result.tasks.items()}
+    shown = tasks or list(dict.fromkeys(task for run in runs for task in run.result.tasks))
+    scores = published.columns if published else tuple(headline_column(task, found[task]) for task in shown)
+    columns = [Column("method", numeric=False), Column("encoder", numeric=False)]
+    columns += [Column(score.title, score.unit, score.higher_is_better) for score in scores]
+    has_gain = any(gain is not None for gain in gains)
+    columns += [Column("Δ", "%", True)] if has_gain else []
+    sizes = [Column("parameters", "M"), Column("multiply-adds", "G")]
+    columns += [Column("source", numeric=False, aside=True)] if published else sizes
+
+    def row(line: _Line) -> tuple[Cell, ...]:
+        return (
+            Cell(line.method),
+            Cell(line.encoder),
+            *(Cell(value, score.decimals) for value, score in zip(line.scores, scores, strict=True)),
+            *([Cell(line.gain, signed=True)] if has_gain else []),
+            *([Cell(line.source)] if published else [_size(line.parameters, 1e6), _size(line.multiply_adds, 1e9)]),
+        )
+
+    theirs = (
+        [_Line(line.method, line.encoder, line.scores, line.source) for line in published.rows] if published else []
+    )
+    singles = [_baseline_line(baselines, scores)] if baselines else []
+    ours = [_run_line(run, gain, scores) for run, gain in zip(runs, gains, strict=True)]
+    groups = tuple(tuple(row(line) for line in lines) for lines in (theirs, singles, ours))
+    title = f"{published.title}, {published.split}" if published else runs[0].data
+    return ResultTable(title, tuple(columns), groups, tuple(notes))
+
+
+def _run_line(run: Run, gain: float | None, scores: Iterable[ScoreColumn]) -> _Line:
+    facts = run.result.run
+    values = [_value(run, score) for score in scores]
+    return _Line(run.name, facts.encoder, values, OURS, gain, facts.parameters, facts.multiply_adds)
+
+
+def _baseline_line(baselines: Mapping[str, Run], scores: Iterable[ScoreColumn]) -> _Line:
+    facts = [run.result.run for run in baselines.values()]
+    encoders = {one.encoder for one in facts}
+    return _Line(
+        "single-task baselines",
+        encoders.pop() if len(encoders) == 1 else "",
+        [_value(baselines.get(score.task), score) for score in scores],
+        OURS,
+        parameters=sum(one.parameters for one in facts),
+        multiply_adds=sum(one.multiply_adds for one in facts),
+    )
+
+
+def _value(run: Run | None, score: ScoreColumn) -> float | None:
+    """A network's score by its own name, so that no other score of the task stands in for it."""
+    result = run.result.tasks.get(score.task) if run else None
+    return result.scores.get(score.score) if result else None
+
+
+def _size(count: int | None, unit: float) -> Cell:
+    return Cell(count / unit if count else None)
+
+
+def _differences(run: Run, published: PublishedSet) -> list[str]:
+    """In what a network's row is not like the published ones."""
+    notes = []
+    for column in published.columns:
+        result = run.result.tasks.get(column.task)
+        if result and column.score not in result.scores:
+            notes.append(f"{run.name}: {column.task} is scored by {result.headline}, which is not {column.score}.")
+    if run.result.images != published.images:
+        notes.append(
+            f"{run.name}: {run.result.images} images are scored, published scores are of {published.images}: "
+            "not comparable."
+        )
+    return notes
