@@ -33,7 +33,8 @@ console = Console()
 errors = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
-def _progress_bar() -> Progress:
+def progress_bar() -> Progress:
+    """A bar with a count and the time that is left."""
     return Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), transient=True
     )
@@ -73,7 +74,7 @@ def eval_command(
     """
     predictor = load(weights, device=device)
     dataset = open_dataset(data, canvas=predictor.model.config.image_size, scoring=True)
-    with _progress_bar() as bar:
+    with progress_bar() as bar:
         row = bar.add_task("evaluating", total=len(dataset))
         result = evaluate(
             predictor.model,
@@ -110,7 +111,7 @@ def predict_command(
         precision: `float32`, `bf16`, or `auto` for the one that is faster here.
     """
     predictor = load(weights, device=device, resize=not native, precision=precision, fused=True)
-    with _progress_bar() as bar:
+    with progress_bar() as bar:
         row = bar.add_task("predicting", total=len(images))
         result = predict_files(predictor, images, out, progress=lambda done, total: bar.update(row, completed=done))
     for folder in result.done:
