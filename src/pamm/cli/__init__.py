@@ -11,6 +11,7 @@ from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
 from rich.markup import escape
 
 from pamm import __version__
+from pamm.cli.boundary_commands import boundary_score_command
 from pamm.cli.commands import (
     USAGE_ERROR,
     convert_command,
@@ -21,6 +22,7 @@ from pamm.cli.commands import (
     predict_command,
     train_command,
 )
+from pamm.cli.data_commands import check_command, fetch_command
 from pamm.engine.datasets import DATASETS
 from pamm.engine.memory import keep_memory
 from pamm.engine.train import train
@@ -28,9 +30,13 @@ from pamm.engine.train import train
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 ARGUMENTS = {
     "images": ("+", "photos, in any format that Pillow reads"),
+    "folder": (None, "folder of NYUD-v2 or PASCAL-Context, or the manifest of a folder of your own"),
+    "name": (None, "`nyud` or `pascal_context`"),
     "source": (None, "checkpoint of the released code; or weights, by shipped name or folder, to make a checkpoint of"),
+    "predictions": (None, "folder of grey pictures, the probability of a boundary"),
+    "truth": (None, "folder of true boundaries"),
 }
-"""What is given without an option: how many paths, and help."""
+"""What is given without an option: how many, of paths or of text, and help."""
 INTERRUPTED = 130
 
 
@@ -41,9 +47,12 @@ COMMANDS: dict[str, tuple[Callable[..., int], Callable[..., Any]]] = {
     "train": (train_command, train),
     "info": (info_command, info_command),
     "convert": (convert_command, convert_command),
+    "boundary score": (boundary_score_command, boundary_score_command),
+    "data check": (check_command, check_command),
+    "data fetch": (fetch_command, fetch_command),
 }
 """Function to call and function whose parameters are the options, by command; the first of two words is a group."""
-GROUPS: dict[str, str] = {}
+GROUPS: dict[str, str] = {"boundary": "Scores of boundary maps.", "data": "Data sets on this disk."}
 """What the commands of each group are about."""
 FLAGS = {
     f"--{name}"
@@ -64,17 +73,14 @@ def build_parser() -> ArgumentParser:
         metavar="COMMAND", title="commands", description="`pamm COMMAND --help` says more."
     )
     groups: dict[str, Any] = {"": commands}
-    waiting = []
     for title, (_, signature) in COMMANDS.items():
         group, _, name = title.rpartition(" ")
         if group not in groups:
             parent = ArgumentParser(description=GROUPS[group], exit_on_error=False)
+            commands.add_subcommand(group, parent, help=GROUPS[group])
             groups[group] = parent.add_subcommands(metavar="COMMAND", title="commands")
-            waiting.append((group, parent))
         summary = (signature.__doc__ or "").partition("\n")[0]
         groups[group].add_subcommand(name, _command_parser(signature, summary), help=summary)
-    for group, parent in waiting:
-        commands.add_subcommand(group, parent, help=GROUPS[group])
     return parser
 
 
@@ -82,12 +88,14 @@ def _command_parser(signature: Callable[..., Any], summary: str) -> ArgumentPars
     """The parser of one command, from the parameters of a function and its docstring."""
     command = ArgumentParser(description=summary, exit_on_error=False)
     command.add_argument("--config", action="config", help="YAML file of options; options after it win.")
-    positional: list[str] = [
-        name for name, parameter in inspect.signature(signature).parameters.items() if parameter.kind in POSITIONAL
-    ]
-    for name in positional:
+    positional: dict[str, Any] = {
+        name: parameter.annotation
+        for name, parameter in inspect.signature(signature).parameters.items()
+        if parameter.kind in POSITIONAL
+    }
+    for name, kind in positional.items():
         nargs, help_ = ARGUMENTS[name]
-        command.add_argument(name, nargs=nargs, type=Path, help=help_)
+        command.add_argument(name, nargs=nargs, type=str if kind is str else Path, help=help_)
     command.add_function_arguments(signature, skip=set(positional), fail_untyped=True)
     return command
 

@@ -34,7 +34,7 @@ errors = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 def progress_bar() -> Progress:
-    """A bar with a count and the time that is left."""
+    """A bar that says how many of how many, and how long it will take."""
     return Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), transient=True
     )

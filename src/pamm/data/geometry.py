@@ -1,16 +1,14 @@
 """Labels that follow from other labels: normals from depth, boundaries from instances."""
 
-from collections.abc import Callable
 from itertools import product
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from skimage import morphology
+
+from pamm.ops.boundary_maps import thin
 
 Floats = NDArray[np.float64]
-
-_thin: Callable[[NDArray[np.bool_]], NDArray[np.bool_]] = morphology.thin
 
 
 def boundaries_from_labels(labels: NDArray[np.generic]) -> NDArray[np.uint8]:
@@ -29,7 +27,7 @@ def boundaries_from_labels(labels: NDArray[np.generic]) -> NDArray[np.uint8]:
         differs = labels[one] != labels[other]
         marked[one] |= differs
         marked[other] |= differs
-    return np.asarray(_thin(marked), dtype=np.uint8)
+    return thin(marked).astype(np.uint8)
 
 
 def normals_from_depth(

@@ -43,7 +43,7 @@ def read_label_map(path: Path) -> NDArray[np.uint16]:
     Raises:
         ImageError: if the file is missing or damaged, or holds no such map.
     """
-    stored = _load(path, "LabelMap")
+    stored = read_variable(path, "LabelMap")
     if stored.ndim != 2 or not stored.size or stored.dtype.kind not in "buif":
         raise ImageError(f"{path}: LabelMap is {stored.dtype} of shape {stored.shape}, no map: copy the file again")
     label_map = stored.astype(np.uint16)
@@ -65,7 +65,7 @@ def read_parts(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     Raises:
         ImageError: if the file is missing or damaged, or not built as it should be.
     """
-    anno = _load(path, "anno")
+    anno = read_variable(path, "anno")
     label = np.zeros(shape, dtype=np.uint8)
     try:
         for name, mask in _person_parts(anno):
@@ -84,7 +84,12 @@ def read_parts(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     return label if label.any() else np.full(shape, IGNORE, dtype=np.uint8)
 
 
-def _load(path: Path, name: str) -> NDArray[Any]:
+def read_variable(path: Path, name: str) -> NDArray[Any]:
+    """An array of a file, as scipy gives it.
+
+    Raises:
+        ImageError: if the file is missing or damaged, or holds no such array.
+    """
     with one_line_errors(str(path)):
         check_file(path)
         try:

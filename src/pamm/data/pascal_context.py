@@ -1,6 +1,6 @@
 """PASCAL-Context as multi-task papers use it: 4,998 photos to train on, 5,105 to score on, up to 500 pixels."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache, partial
 from pathlib import Path
 from typing import ClassVar
@@ -8,13 +8,12 @@ from typing import ClassVar
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from skimage import morphology
 
 from pamm.data.images import read_image
 from pamm.data.mat_files import read_label_map, read_parts
 from pamm.data.sample import Reader
 from pamm.data.tree import Label, TreeDataset, classes_label, direction_label, published_ids
-from pamm.ops.boundary_maps import boundary_truth
+from pamm.ops.boundary_maps import boundary_truth, thin
 
 _CLASSES = 21
 
@@ -33,7 +32,6 @@ WITH_NORMALS = tuple(
 
 _COUNTS = np.zeros(np.iinfo(np.uint16).max + 1, dtype=bool)
 _COUNTS[list(WITH_NORMALS)] = True
-_thin: Callable[[NDArray[np.bool_]], NDArray[np.bool_]] = morphology.thin
 
 
 class PASCALContextDataset(TreeDataset):
@@ -101,7 +99,7 @@ def training_boundaries(label_map: NDArray[np.uint16]) -> NDArray[np.uint8]:
     """
     # 3×3, four neighbours; the image is mirrored beyond its border, which therefore is no boundary
     laplacian = cv2.Laplacian(label_map, cv2.CV_64F, ksize=1)
-    return np.asarray(_thin(laplacian != 0), dtype=np.uint8)
+    return thin(laplacian != 0).astype(np.uint8)
 
 
 def _saliency(path: Path) -> Label:

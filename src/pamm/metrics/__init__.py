@@ -1,7 +1,8 @@
 """Scores."""
 
-from pamm.metrics.classes import SCORES, Score, task_scores
+from pamm.metrics.classes import SCORES, task_scores
 from pamm.metrics.constant import CONSTANTS, best_constants
 from pamm.metrics.gain import multi_task_gain
+from pamm.metrics.score import Score
 
 __all__ = ["CONSTANTS", "SCORES", "Score", "best_constants", "multi_task_gain", "task_scores"]

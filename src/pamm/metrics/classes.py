@@ -6,7 +6,6 @@ then ``compute()``, which returns named scalars, the headline first. Sums are ke
 a model to any device.
 """
 
-from abc import abstractmethod
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -14,32 +13,11 @@ import torch
 from torch import Tensor
 
 from pamm.metrics import errors, functional
-from pamm.metrics.base import TaskMetric
+from pamm.metrics.boundary import NYUDBoundaryF, PASCALContextBoundaryF
 from pamm.metrics.errors import ANGLE_BINS, Angles, Regression
 from pamm.metrics.functional import PROBABILITY_BINS, THRESHOLDS, Protocol
+from pamm.metrics.score import Score
 from pamm.tasks import Task
-
-
-class Score(TaskMetric):
-    """What all scores have in common."""
-
-    higher_is_better: bool
-    """Direction of the headline."""
-    headline: str
-    """Key of the number by which methods are compared, the first of ``compute()``."""
-
-    @property
-    def unit(self) -> str:
-        """Unit of the headline."""
-        return "%"
-
-    @abstractmethod
-    def update(self, output: Tensor, label: Tensor) -> None:
-        """Take in a batch."""
-
-    @abstractmethod
-    def compute(self) -> dict[str, Tensor]:
-        """The numbers over all batches."""
 
 
 class MeanIoU(Score):
@@ -187,6 +165,8 @@ SCORES: dict[str, type[Score]] = {
     "miou": MeanIoU,
     "max_f": MaxF,
     "boundary": BoundaryPrecision,
+    "odsf_nyud": NYUDBoundaryF,
+    "odsf_pascal_context": PASCALContextBoundaryF,
     "rmse": RootMeanSquare,
     "angle": MeanAngle,
 }

@@ -8,18 +8,32 @@ stay on a device that has it.
 
 from abc import abstractmethod
 from collections.abc import Iterable
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from pamm.metrics.base import TaskMetric
+from pamm.metrics.boundary import BoundaryF, NYUDBoundaryF, PASCALContextBoundaryF
 from pamm.metrics.functional import BETA_SQUARED
 from pamm.tasks import Task
 
 
 class Constant(TaskMetric):
     """Score of the best constant prediction of one task."""
+
+    @abstractmethod
+    def update(self, label: Tensor) -> None:
+        """Take in the labels (b, label_channels, H, W) of a batch."""
+
+    @abstractmethod
+    def compute(self) -> Tensor:
+        """The score, a scalar; 0 if no pixel was valid."""
+
+
+class _OfValues(Constant):
+    """A score that follows from the values of the valid pixels, wherever they are."""
 
     def update(self, label: Tensor) -> None:
         """Take in the labels (b, label_channels, H, W) of a batch."""
@@ -30,12 +44,8 @@ class Constant(TaskMetric):
     def _update(self, values: Tensor) -> None:
         """Take in (n, label_channels) values of valid pixels."""
 
-    @abstractmethod
-    def compute(self) -> Tensor:
-        """The score, a scalar; 0 if no pixel was valid."""
 
-
-class _Frequency(Constant):
+class _Frequency(_OfValues):
     """Counts the pixels of each class."""
 
     counts: Tensor
@@ -79,7 +89,7 @@ class BaseRate(_Frequency):
         return 100 * self._fractions[1]
 
 
-class MeanValue(Constant):
+class MeanValue(_OfValues):
     """RMSE of the mean of the labels (per channel), in their unit."""
 
     sums: Tensor
@@ -104,7 +114,7 @@ class MeanValue(Constant):
         return (square - mean.square()).mean().clamp(min=0).sqrt()
 
 
-class OneDirection(Constant):
+class OneDirection(_OfValues):
     """Mean angle in degrees to the best single direction.
 
     Directions are gathered in cells of a grid over their components (33 levels each for three components, so at most
@@ -148,11 +158,45 @@ class OneDirection(Constant):
         return best
 
 
+class _BoundaryEverywhere(Constant):
+    """odsF in percent of a boundary at every pixel, of which suppression and thinning leave a skeleton."""
+
+    score: ClassVar[type[BoundaryF]]
+    """The score by whose protocol it is judged."""
+
+    def __init__(self, task: Task) -> None:
+        """Take labels of one task."""
+        super().__init__(task)
+        self.inner = self.score(task)
+
+    def update(self, label: Tensor) -> None:
+        """Take in the labels (b, 1, H, W) of a batch."""
+        output = torch.zeros(len(label), self.task.channels, *label.shape[2:], device=label.device)
+        output[:, -1] = 60
+        self.inner.update(output, label)
+
+    def compute(self) -> Tensor:
+        """The score."""
+        return self.inner.compute()[self.inner.headline]
+
+
+class NYUDBoundaryEverywhere(_BoundaryEverywhere):
+    """By the protocol of NYUD-v2."""
+
+    score = NYUDBoundaryF
+
+
+class PASCALContextBoundaryEverywhere(_BoundaryEverywhere):
+    """By the protocol of PASCAL-Context."""
+
+    score = PASCALContextBoundaryF
+
+
 class Unknown(Constant):
     """Not a number, for a score whose best constant is not known."""
 
-    def _update(self, values: Tensor) -> None:
-        pass
+    def update(self, label: Tensor) -> None:
+        """Take in the labels of a batch."""
 
     def compute(self) -> Tensor:
         """Not a number."""
@@ -163,6 +207,8 @@ CONSTANTS: dict[str, type[Constant]] = {
     "miou": OneClass,
     "max_f": AlwaysYes,
     "boundary": BaseRate,
+    "odsf_nyud": NYUDBoundaryEverywhere,
+    "odsf_pascal_context": PASCALContextBoundaryEverywhere,
     "rmse": MeanValue,
     "angle": OneDirection,
 }

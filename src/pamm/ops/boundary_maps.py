@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage import measure, morphology
 
+from pamm.ops.boundary_counts import choose_backend
+
 _thin: Callable[[NDArray[np.bool_]], NDArray[np.bool_]] = morphology.thin
 _components: Callable[..., NDArray[np.int64]] = measure.label
 
@@ -40,4 +42,18 @@ def boundary_truth(labels: NDArray[np.generic], *, relabel: bool) -> NDArray[np.
     """
     if relabel:
         labels = _components(labels, background=-1, connectivity=1)
-    return np.asarray(_thin(label_boundaries(labels)), dtype=np.uint8)
+    return thin(label_boundaries(labels)).astype(np.uint8)
+
+
+def thin(marked: NDArray[np.bool_], *, backend: str | None = None) -> NDArray[np.bool_]:
+    """Thin a map (H, W) to lines of one pixel: Guo and Hall's algorithm until nothing changes.
+
+    Args:
+        marked: (H, W).
+        backend: see :func:`pamm.ops.boundary_counts.boundary_counts`; with ``scipy`` it is scikit-image's.
+    """
+    if choose_backend(backend) == "scipy":
+        return np.asarray(_thin(marked), dtype=bool)
+    from pamm.ops.boundary_numba import thin_numba
+
+    return thin_numba(marked)

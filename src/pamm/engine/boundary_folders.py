@@ -1,0 +1,181 @@
+"""Boundary scores of folders of maps: side by side over images, and to be gone on with after an interruption."""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pamm.engine.boundary_files import MAPS, TRUTHS, find_maps, read_probability, read_truth
+from pamm.metrics.boundary import BoundaryProtocol, BoundaryScores, best_counts, boundary_scores, image_counts
+
+_NAMED = 3
+_VERSION = 1
+"""Raised when the same maps count differently, so that notes of older versions are not used."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderScores:
+    """Boundary scores of a folder of maps."""
+
+    protocol: BoundaryProtocol
+    """How they were scored."""
+    scores: BoundaryScores
+    """Over all images."""
+    counts: dict[str, NDArray[np.int64]]
+    """(thresholds, 4) by image, see :func:`pamm.metrics.boundary.image_counts`."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for a JSON file."""
+        best = sum(best_counts(counts) for counts in self.counts.values())
+        total = sum(self.counts.values())
+        return {
+            "protocol": asdict(self.protocol),
+            "images": len(self.counts),
+            **asdict(self.scores),
+            "counts": np.asarray(total).tolist(),
+            "best_counts": np.asarray(best).tolist(),
+        }
+
+
+def score_folders(
+    predictions: Path,
+    truths: Path,
+    protocol: BoundaryProtocol,
+    *,
+    ids: Sequence[str] | None = None,
+    notes: Path | None = None,
+    workers: int = 1,
+    backend: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> FolderScores:
+    """Score the maps of one folder against those of another.
+
+    Args:
+        predictions: maps of anyone's model, see :func:`pamm.engine.boundary_files.read_probability`.
+        truths: true boundaries of the same names, see :func:`pamm.engine.boundary_files.read_truth`.
+        protocol: how to score.
+        ids: names of the images to score; all predictions if left out.
+        notes: file in which the counts of each image are kept as they come, so that a run that was stopped goes on.
+            Counts of files that changed since, or by another protocol, are not used.
+        workers: images at a time.
+        backend: see :func:`pamm.ops.boundary_counts.boundary_counts`.
+        progress: called with the number of images done, and of all.
+
+    Returns:
+        The scores, whatever the order of the files or the number of workers.
+
+    Raises:
+        ValueError: if an image lacks its map, a file cannot be read, or there is no worker.
+    """
+    if workers < 1:
+        raise ValueError(f"workers is {workers}: give 1 or more")
+    predicted, true = find_maps(predictions, MAPS), find_maps(truths, TRUTHS, folders=protocol.truth == "lines")
+    names = sorted(predicted if ids is None else ids)
+    for what, folder, maps in (("prediction", predictions, predicted), ("truth", truths, true)):
+        missing = [name for name in names if name not in maps]
+        if missing:
+            raise ValueError(
+                f"{folder}: {len(missing)} of {len(names)} images lack a {what}: {', '.join(missing[:_NAMED])}"
+                f"{', …' if len(missing) > _NAMED else ''}: add them, or name the images to score"
+            )
+    pairs = {name: (predicted[name], true[name]) for name in names}
+
+    def count(name: str) -> NDArray[np.int64]:
+        return _count(*pairs[name], protocol, backend)
+
+    with _Notes(notes, protocol) as kept:
+        states = {name: _state(*pair) for name, pair in pairs.items()}
+        counts = {name: known for name in names if (known := kept.recall(name, states[name])) is not None}
+        for name, found in _side_by_side(count, [name for name in names if name not in counts], workers):
+            counts[name] = found
+            kept.note(name, states[name], found)
+            if progress is not None:
+                progress(len(counts), len(names))
+    ordered = {name: counts[name] for name in names}
+    stack = np.stack(list(ordered.values()))
+    best = np.stack([best_counts(one) for one in stack])
+    return FolderScores(protocol=protocol, scores=boundary_scores(stack.sum(0), best.sum(0), protocol), counts=ordered)
+
+
+def _count(predicted: Path, true: Path, protocol: BoundaryProtocol, backend: str | None) -> NDArray[np.int64]:
+    probability, lines = read_probability(predicted), read_truth(true, protocol)
+    if lines.shape[1:] != probability.shape:
+        raise ValueError(
+            f"{predicted}: {probability.shape[0]}×{probability.shape[1]} pixels, its truth {lines.shape[1]}×"
+            f"{lines.shape[2]}: store predictions at the image's own size, without padding"
+        )
+    return image_counts(probability, lines, protocol, backend=backend)
+
+
+def _side_by_side(
+    count: Callable[[str], NDArray[np.int64]], names: list[str], workers: int
+) -> Iterator[tuple[str, NDArray[np.int64]]]:
+    """Counts of images as they are done; no more images than workers are begun ahead."""
+    waiting = iter(names)
+    with ThreadPoolExecutor(workers) as pool:
+        running: dict[Future[NDArray[np.int64]], str] = {}
+        try:
+            while True:
+                for name in islice(waiting, 2 * workers - len(running)):
+                    running[pool.submit(count, name)] = name
+                if not running:
+                    return
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    yield running.pop(future), future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _state(*files: Path) -> list[int]:
+    """What changes when a file does."""
+    return [number for file in files for number in (file.stat().st_size, file.stat().st_mtime_ns)]
+
+
+class _Notes(AbstractContextManager["_Notes"]):
+    """Counts of images in a file, one line each, written as they come."""
+
+    def __init__(self, path: Path | None, protocol: BoundaryProtocol) -> None:
+        self.path = path
+        self.head = json.dumps({"version": _VERSION, **asdict(protocol)})
+        self.known: dict[str, tuple[list[int], list[list[int]]]] = {}
+        self.file: IO[str] | None = None
+
+    def __enter__(self) -> "_Notes":
+        if self.path is None:
+            return self
+        stored = self.path.read_bytes() if self.path.is_file() else b""
+        # what follows the last line end was cut short
+        whole = stored[: stored.rfind(b"\n") + 1]
+        first, *lines = whole.decode("utf-8", errors="replace").splitlines() or [""]
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if first == self.head:
+            self.known = {name: (state, counts) for name, state, counts in map(json.loads, lines)}
+            os.truncate(self.path, len(whole))
+            self.file = self.path.open("a", encoding="utf-8")
+        else:
+            self.file = self.path.open("w", encoding="utf-8")
+            self.file.write(f"{self.head}\n")
+        return self
+
+    def recall(self, name: str, state: list[int]) -> NDArray[np.int64] | None:
+        """Counts of an image whose files are as they were."""
+        known = self.known.get(name)
+        return np.array(known[1], dtype=np.int64) if known is not None and known[0] == state else None
+
+    def note(self, name: str, state: list[int], counts: NDArray[np.int64]) -> None:
+        """Keep the counts of an image."""
+        if self.file is not None:
+            self.file.write(json.dumps([name, state, counts.tolist()]) + "\n")
+            self.file.flush()
+
+    def __exit__(self, *_: object) -> None:
+        if self.file is not None:
+            self.file.close()

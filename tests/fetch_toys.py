@@ -1,0 +1,116 @@
+"""A small archive of a benchmark set, and a server on this machine that gives it, more or less well."""
+
+import io
+import re
+import tarfile
+import threading
+import zipfile
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+
+from pamm.data.sources import SETS
+
+FILES = {
+    **{f"NYUDv2/{folder}/0001.bin": folder.encode() * 9 for folder in SETS["nyud"].folders},
+    "NYUDv2/gt_sets/train.txt": b"0001\n",
+    "NYUDv2/images/0002.png": np.random.default_rng(0).bytes(200_000),
+}
+"""Files of a set; random ones, so that the archive is longer than one read."""
+
+
+def tar_bytes(files=FILES, mode="w:gz"):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode=mode) as tar:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return out.getvalue()
+
+
+def zip_bytes(files=FILES):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """All files below a folder."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@dataclass
+class Page:
+    """What a server gives under one address; each request takes the next entry of a list, as long as there is one."""
+
+    body: bytes
+    tags: list[str | None] = field(default_factory=lambda: ['"one"'])
+    cuts: list[int | None] = field(default_factory=list)
+    """Bytes of an answer after which the connection is lost."""
+    statuses: list[int] = field(default_factory=list)
+    ranges: bool = True
+    length: bool = True
+    location: str | None = None
+    gate: threading.Event | None = None
+    """Comes before the last byte of an answer."""
+    asked: list[str | None] = field(default_factory=list)
+    """The Range of each request so far."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        page = self.server.pages.get(self.path)
+        if page is None:
+            return self.send_error(404)
+        page.asked.append(self.headers.get("Range"))
+        if page.location:
+            self.send_response(302)
+            self.send_header("Location", page.location)
+            return self.end_headers()
+        tag = page.tags[0] if len(page.tags) == 1 else page.tags.pop(0)
+        cut = page.cuts.pop(0) if page.cuts else None
+        if page.statuses and (status := page.statuses.pop(0)) != 200:
+            return self.send_error(status)
+        start = 0
+        wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        if wanted and page.ranges and self.headers.get("If-Range") == tag:
+            start = int(wanted[1])
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {start}-{len(page.body) - 1}/{len(page.body)}")
+        else:
+            self.send_response(200)
+        if page.length:
+            self.send_header("Content-Length", str(len(page.body) - start))
+        if tag:
+            self.send_header("ETag", tag)
+        self.end_headers()
+        rest = page.body[start:][:cut]
+        self.wfile.write(rest[:-1])
+        if page.gate is not None:
+            page.gate.wait(10)
+        self.wfile.write(rest[-1:])
+        return None
+
+    def log_message(self, *args):
+        pass
+
+
+@contextmanager
+def serve(pages: dict[str, Page]):
+    """Give pages on 127.0.0.1, and the address that their paths follow."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server.pages = pages
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
