@@ -162,6 +162,61 @@ def test_info(capsys):
     assert "multiply-adds" in text
 
 
+@pytest.fixture
+def recipes(tmp_path):
+    """A recipe and two overlays."""
+    base, one, two = (tmp_path / f"{name}.yaml" for name in ("base", "one", "two"))
+    sizes = {key: value for key, value in MICRO.items() if key != "image_size"}
+    base.write_text(yaml.safe_dump({"model": {"overrides": sizes}, "data": {"height": 32, "width": 48}}))
+    one.write_text("model: {overrides: {scan: false}}")
+    two.write_text("model: {overrides: {d_model: 32}}")
+    return [str(path) for path in (base, one, two)]
+
+
+def counted(text: str) -> list[str]:
+    """The numbers of a printed table that have thousands."""
+    return re.findall(r"[0-9]+,[0-9,]+", text)
+
+
+def test_info_about_a_recipe_and_its_overlays(recipes, capsys, monkeypatch):
+    monkeypatch.setattr("pamm.cli.commands.console.width", 200)
+    alone = []
+    for files in (recipes[:1], ["--merge", *recipes[:2]], ["--merge", recipes[0], recipes[2]]):
+        assert main(["info", *files]) == 0
+        text = capsys.readouterr().out
+        assert ("routers" in text) == ("one" not in files[-1])
+        alone.append(counted(text[text.index("all") :])[0])
+    assert len(set(alone)) == 3
+    assert main(["info", *recipes]) == 0
+    text = capsys.readouterr().out
+    rows = [counted(line)[0] for line in text.splitlines() if "32×48" in line]
+    assert rows == alone
+    assert "scan: false" in text
+
+
+def test_info_changes_recipes(recipes, capsys):
+    assert main(["info", recipes[0], "--tasks", "[depth]", "--overrides", "{scan: false}"]) == 0
+    text = capsys.readouterr().out
+    assert "base.yaml: depth" in " ".join(text.split())
+    assert "routers" not in text
+    assert "leave one of both out" in fails(capsys, "info", recipes[0], "--preset", "pamm_tiny")
+    assert "no task with labels in the data 'dept'" in fails(capsys, "info", *recipes, "--tasks", "[dept]")
+
+
+def test_files_of_options_are_laid_over_each_other(recipes, tmp_path):
+    more = tmp_path / "more.yaml"
+    more.write_text("loss_weights: {edge: 3}\nmodel: {overrides: {scan_kind: z}}\nrun: {workers: 0, pictures: 0}")
+    files = [word for path in (*recipes, more) for word in ("--config", str(path))]
+    small = ["--optim.steps", "1", "--run.validate_every", "1", "--data.length", "1", "--val.length", "1"]
+    options = [*small, "--run.out", str(tmp_path / "run"), "--model.overrides.d_state", "3"]
+    assert main(["train", *files, *options]) == 0
+    kept = yaml.safe_load((tmp_path / "run/config.yaml").read_text())
+    overrides = kept["model"]["overrides"]
+    assert overrides["encoder_width"] == MICRO["encoder_width"]
+    assert (overrides["scan"], overrides["d_model"], overrides["scan_kind"]) == (False, 32, "z")
+    assert (overrides["d_state"], kept["loss_weights"]) == (3, {"edge": 3})
+
+
 @pytest.mark.parametrize("flag", [["--scan"], ["--scan", "true"], ["--scan=true", "--tasks", "[depth]"]])
 def test_info_about_the_scan(flag, capsys):
     assert main(["info", *flag]) == 0

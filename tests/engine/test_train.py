@@ -146,7 +146,7 @@ def test_contradictions_are_refused(tmp_path):
         choose_tasks(tuple(TASKS.values()), None, {"depth": "l3"}, {})
     with pytest.raises(ValueError, match="needs a manifest"):
         train(data=DataConfig(name="folder"))
-    with pytest.raises(ValueError, match="belong to data 'folder'"):
+    with pytest.raises(ValueError, match="belong to data on the disk"):
         DataConfig(manifest="x.yaml")
     with pytest.raises(ValueError, match="lr must be greater than 0"):
         OptimConfig(lr=0)

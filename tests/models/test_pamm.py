@@ -36,6 +36,7 @@ def warm(model: torch.nn.Module) -> torch.nn.Module:
     return model.eval()
 
 
+DINOV3 = {"encoder": "dinov3", "encoder_registers": 2, "encoder_width": 16}
 SWITCHES = [
     {},
     {"experts_b": False},
@@ -68,6 +69,9 @@ SWITCHES = [
     {"delta_rank": 3, "expand": 1},
     {"head_scale": 1},
     {"encoder": "dinov2"},
+    {"encoder": "dinov2", "encoder_registers": 2},
+    DINOV3,
+    DINOV3 | {"encoder_gated_mlp": True, "encoder_registers": 0},
     {"position_grid": (4, 4)},
     {"tasks": get_tasks(["normals"])},
 ]
@@ -122,7 +126,7 @@ def test_released_form_learns_all_but_the_state(small):
     assert {name.split(".")[-1] for name in without_gradient(model)} == {"A_log", "D", "B", "C"}
 
 
-@pytest.mark.parametrize("changes", [{}, {"encoder": "dinov2", "scan_kind": "gilbert", "expert_kernel": 3}])
+@pytest.mark.parametrize("changes", [{}, DINOV3, {"encoder": "dinov2", "scan_kind": "gilbert", "expert_kernel": 3}])
 def test_rebuilt_and_loaded_gives_the_same(small, changes):
     model = warm(create_model(small(**changes)))
     torch.manual_seed(1)
@@ -135,9 +139,9 @@ def test_rebuilt_and_loaded_gives_the_same(small, changes):
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (8, 40), (48, 16), (72, 80)])
-@pytest.mark.parametrize("encoder", ["vit", "dinov2"])
-def test_any_grid_and_aspect(small, height, width, encoder):
-    outputs = warm(create_model(small(encoder=encoder)))(image(height=height, width=width))
+@pytest.mark.parametrize("changes", [{}, {"encoder": "dinov2"}, DINOV3], ids=["vit", "dinov2", "dinov3"])
+def test_any_grid_and_aspect(small, height, width, changes):
+    outputs = warm(create_model(small(**changes)))(image(height=height, width=width))
     assert {output.shape[-2:] for output in outputs.values()} == {(height, width)}
     assert all(output.isfinite().all() for output in outputs.values())
 
@@ -198,8 +202,9 @@ def test_wrong_images_are_refused(small, shape):
         create_model(small())(torch.zeros(shape))
 
 
-def test_half_precision_trains(small):
-    model = create_model(small(local_branch=True, expert_kernel=3))
+@pytest.mark.parametrize("changes", [{"local_branch": True, "expert_kernel": 3}, DINOV3])
+def test_half_precision_trains(small, changes):
+    model = create_model(small(**changes))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         outputs = model(image())
     sum(output.float().square().mean() for output in outputs.values()).backward()
@@ -207,11 +212,11 @@ def test_half_precision_trains(small):
 
 
 def test_state_space_parameters_do_not_decay(small):
-    model = create_model(small(encoder="dinov2"))
+    model = create_model(small(encoder="dinov2", encoder_registers=1))
     exempt = {
         name.split(".")[-1] for name, parameter in model.named_parameters() if hasattr(parameter, "no_weight_decay")
     }
-    assert exempt == {"A_log", "D", "step_bias", "B", "C", "position", "class_token"}
+    assert exempt == {"A_log", "D", "step_bias", "B", "C", "position", "class_token", "registers"}
 
 
 def test_scan_starts_as_mamba_does(small):
@@ -224,10 +229,10 @@ def test_scan_starts_as_mamba_does(small):
 
 
 @pytest.mark.filterwarnings("ignore:Dynamo detected a call to a `functools.lru_cache`")
-@pytest.mark.parametrize("kernel", [1, 5])
-def test_compiles_as_one_graph(small, kernel):
+@pytest.mark.parametrize("changes", [{"expert_kernel": 1}, {"expert_kernel": 5}, DINOV3])
+def test_compiles_as_one_graph(small, changes):
     torch.compiler.reset()
-    model = warm(create_model(small(expert_kernel=kernel)))
+    model = warm(create_model(small(**changes)))
     picture = image()
     with torch.no_grad():
         wanted, got = model(picture), torch.compile(model, fullgraph=True, backend="aot_eager")(picture)

@@ -12,7 +12,9 @@ def step(model, image):
     return {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
 
 
-@pytest.mark.parametrize("changes", [{}, {"expert_kernel": 3, "local_branch": True}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"expert_kernel": 3, "local_branch": True}, {"encoder": "dinov3", "encoder_width": 16}]
+)
 def test_same_gradients_and_statistics(small, changes):
     """With noise in the gates and stochastic depth, which are drawn alike both times."""
     plain = create_model(small(**changes, stochastic_depth=0.5))

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
+from jsonargparse import ActionConfigFile, ArgumentError, ArgumentParser, set_parsing_settings  # type: ignore[attr-defined]
 from rich.markup import escape
 
 from pamm import __version__
@@ -18,21 +18,28 @@ from pamm.cli.commands import (
     demo_command,
     errors,
     eval_command,
-    info_command,
     predict_command,
     train_command,
 )
 from pamm.cli.compare_command import compare_command
-from pamm.cli.data_commands import fetch_command
+from pamm.cli.data_commands import check_command, fetch_command
+from pamm.cli.info_command import info_command
 from pamm.engine.datasets import DATASETS
 from pamm.engine.memory import keep_memory
+from pamm.engine.recipes import lay_over
 from pamm.engine.train import train
 
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 ARGUMENTS = {
     "images": ("+", "photos, in any format that Pillow reads"),
     "runs": ("+", "files of scores, as `pamm eval --json` writes them; the others are held against the first"),
+    "folder": (None, "folder of NYUD-v2 or PASCAL-Context, or the manifest of a folder of your own"),
     "name": (None, "`nyud` or `pascal_context`"),
+    "recipes": (
+        "*",
+        "YAML files of `pamm train`: one, to show its network by parts; several, for a table of the first, alone and "
+        "with each of the others laid over it",
+    ),
     "source": (None, "checkpoint of the released code; or weights, by shipped name or folder, to make a checkpoint of"),
     "predictions": (None, "folder of grey pictures, the probability of a boundary"),
     "truth": (None, "folder of true boundaries"),
@@ -50,6 +57,7 @@ COMMANDS: dict[str, tuple[Callable[..., int], Callable[..., Any]]] = {
     "info": (info_command, info_command),
     "convert": (convert_command, convert_command),
     "boundary score": (boundary_score_command, boundary_score_command),
+    "data check": (check_command, check_command),
     "data fetch": (fetch_command, fetch_command),
 }
 """Function to call and function whose parameters are the options, by command; the first of two words is a group."""
@@ -71,6 +79,20 @@ PATHS = {
 """Options that take a list of files: one, and can be given several times."""
 SEVERAL = {"--baselines"}
 """Those of them that take every file up to the next option; it would not do for files that are written."""
+
+
+class LayOver(ActionConfigFile):
+    """Reads a file of options, and joins its mappings, such as ``model.overrides``, with those given before."""
+
+    def __call__(self, *call: Any, **options: Any) -> None:
+        """Add what the file says to the settings, the second argument."""
+        _, settings, *_ = call
+        before = settings.clone()
+        super().__call__(*call, **options)  # type: ignore[no-untyped-call]
+        for name, value in list(settings.items()):
+            old = before.get(name)
+            if isinstance(value, dict) and isinstance(old, dict):
+                settings[name] = lay_over(old, value)
 
 
 def build_parser() -> ArgumentParser:
@@ -97,7 +119,11 @@ def build_parser() -> ArgumentParser:
 def _command_parser(signature: Callable[..., Any], summary: str) -> ArgumentParser:
     """The parser of one command, from the parameters of a function and its docstring."""
     command = ArgumentParser(description=summary, exit_on_error=False)
-    command.add_argument("--config", action="config", help="YAML file of options; options after it win.")
+    command.add_argument(
+        "--config",
+        action=LayOver,
+        help="YAML file of options; options after it win, and another file's keys are added.",
+    )
     positional: dict[str, Any] = {
         name: parameter.annotation
         for name, parameter in inspect.signature(signature).parameters.items()

@@ -7,11 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from pamm.data.files import atomic_write
 from pamm.engine.config import DataConfig
@@ -27,9 +25,6 @@ from pamm.engine.run_facts import run_facts
 from pamm.engine.runs import Run, check_baselines, read_baselines
 from pamm.engine.score_table import eval_table, published_set
 from pamm.engine.train import train
-from pamm.models import PRESETS, create_model
-from pamm.models.info import count_macs, count_parameters
-from pamm.ops.backends import ENVIRONMENT, scan_backends_here
 
 USAGE_ERROR = 2
 """Exit code where the user has something to mend."""
@@ -154,45 +149,6 @@ def _report(failed: Iterable[str]) -> int:
         errors.print(f"[red]error:[/red] {escape(message)}")
         code = USAGE_ERROR
     return code
-
-
-def info_command(
-    *,
-    preset: str = "pamm_tiny",
-    overrides: dict[str, Any] | None = None,
-    tasks: list[str] | None = None,
-    scan: bool = False,
-) -> int:
-    """Show a preset's parameters by part and its multiply-adds.
-
-    Args:
-        preset: name of a preset.
-        overrides: fields of the preset to change, for example `{scan_kind: z}`.
-        tasks: names of the tasks; all six if left out.
-        scan: show the ways to compute the scan instead, and why one cannot serve on this machine.
-    """
-    if scan:
-        table = Table("backend", "what it is", "here", title="the selective scan on this machine's CPU")
-        for name, (summary, refusal) in scan_backends_here().items():
-            table.add_row(name, summary, refusal or "serves")
-        console.print(table)
-        console.print(f"The first that serves is used; {ENVIRONMENT} names another.", highlight=False)
-        return 0
-    with torch.device("meta"):  # counting needs no numbers, and large presets have many
-        model = create_model(preset, tasks=tasks, **(overrides or {}))
-    height, width = model.config.image_size
-    table = Table(title=f"{preset}: {', '.join(task.name for task in model.config.tasks)}")
-    table.add_column("part")
-    table.add_column("parameters", justify="right")
-    parts = count_parameters(model)
-    for part, count in parts.items():
-        table.add_row(part, f"{count:,}")
-    table.add_section()
-    table.add_row("all", f"{sum(parts.values()):,}")
-    table.add_row(f"multiply-adds at {height}×{width}", f"{count_macs(model, height, width):,}")
-    console.print(table)
-    console.print(f"presets: {', '.join(PRESETS)}")
-    return 0
 
 
 def convert_command(source: Path, *, out: Path, overrides: dict[str, Any] | None = None) -> int:

@@ -1,11 +1,24 @@
 """Commands about data sets on this disk."""
 
+import json as json_format
+import os
 from pathlib import Path
 
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
-from pamm.cli.commands import console, errors
+from pamm.cli.commands import USAGE_ERROR, console, errors, progress_bar
 from pamm.data.fetch import fetch
+from pamm.data.files import atomic_write
+from pamm.engine.check import check
 
 
 def fetch_command(
@@ -44,3 +57,45 @@ def fetch_command(
     if done.archive is not None:
         console.print(f"archive: {done.archive}", soft_wrap=True)
     return 0
+
+
+def check_command(
+    folder: Path,
+    *,
+    root: Path | None = None,
+    out: Path = Path("data_check.png"),
+    json: Path | None = None,
+    workers: int | None = None,
+) -> int:
+    """Read a whole data set: which it is, what is missing or corrupt, ranges of its labels, and a contact sheet.
+
+    Args:
+        folder: folder of NYUD-v2 or PASCAL-Context, or the manifest of a folder of your own.
+        root: folder to start from, instead of the manifest's root.
+        out: picture to write some photos and their labels to (`-o` for short).
+        json: file to write the figures to, shares of all classes and all faults included.
+        workers: processes that read; 0 reads in the main process; one for each processor if left out.
+    """
+    count = (os.cpu_count() or 1) if workers is None else workers
+    with progress_bar() as bar:
+        rows: dict[str, TaskID] = {}
+
+        def progress(split: str, done: int, total: int) -> None:
+            if split not in rows:
+                rows[split] = bar.add_task(f"reading {split}", total=total)
+            bar.update(rows[split], completed=done)
+
+        report, sheet = check(folder, root=root, workers=count, progress=progress)
+    console.print(report.table())
+    for note in report.notes():
+        console.print(escape(note), highlight=False, soft_wrap=True)
+    if json is not None:
+        with atomic_write(json) as path:
+            path.write_text(json_format.dumps(report.to_dict(), indent=2) + "\n", encoding="utf-8")
+    if sheet is not None:
+        with atomic_write(out) as path:
+            sheet.save(path)
+        console.print(f"Some photos with their labels: {out}", soft_wrap=True, highlight=False)
+    for fault in report.faults():
+        errors.print(f"[red]error:[/red] {escape(fault)}")
+    return 0 if report.sound else USAGE_ERROR

@@ -2,6 +2,7 @@
 
 import glob
 import re
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from pamm.data.encodings import decode, derive, refined_task
 from pamm.data.images import read_image, read_map
 from pamm.data.manifest import LabelMaps, Split, read_manifest
-from pamm.data.sample import Sample
+from pamm.data.sample import Reader, Sample
 from pamm.names import unknown_name
 from pamm.tasks import Task
 
@@ -63,6 +64,19 @@ class FolderDataset:
             IndexError: if there is no such image.
             ValueError: if a file cannot be read, or a map does not fit its image or the manifest.
         """
+        image, readers = self.open(index)
+        labels = {name: read() for name, read in readers.items()}
+        return Sample(
+            image, {task.name: labels[task.name] for task in self._tasks if task.name in labels}, self.ids[index]
+        )
+
+    def open(self, index: int) -> tuple[NDArray[np.uint8], dict[str, Reader]]:
+        """One image, and by task what reads its label.
+
+        Raises:
+            IndexError: if there is no such image.
+            ValueError: if the image cannot be read.
+        """
         name = self.ids[index]
         image = read_image(self._images[name])
         stored_size = image.shape[:2]
@@ -70,16 +84,17 @@ class FolderDataset:
             max(1, round(stored_size[0] * self.manifest.resize)),
             max(1, round(stored_size[1] * self.manifest.resize)),
         )
-        labels: dict[str, Label] = {}
+        readers: dict[str, Reader] = {}
         for task in sorted(self._tasks, key=lambda task: self.manifest.labels[task.name].source is not None):
             maps, path = self.manifest.labels[task.name], self._maps[task.name].get(name)
-            if maps.source is not None and maps.source in labels:
-                labels[task.name] = derive(labels[maps.source], maps, stored_size=stored_size)
+            if maps.source is not None and maps.source in readers:
+                readers[task.name] = partial(_derived, readers[maps.source], maps, stored_size)
             elif path is not None:
-                labels[task.name] = _read_label(path, maps, task, stored_size, size)
+                # kept for the labels that are derived from it
+                readers[task.name] = cache(partial(_read_label, path, maps, task, stored_size, size))
         if size != stored_size:
             image = np.asarray(cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
-        return Sample(image, {task.name: labels[task.name] for task in self._tasks if task.name in labels}, name)
+        return image, readers
 
     def _refined(self, name: str, maps: LabelMaps) -> Task:
         try:
@@ -168,6 +183,10 @@ def _read_label(path: Path, maps: LabelMaps, task: Task, stored_size: Size, size
         return _nearest(decode(stored, maps, task), size)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def _derived(source: Reader, maps: LabelMaps, stored_size: Size) -> Label:
+    return derive(source(), maps, stored_size=stored_size)
 
 
 def _nearest(label: Label, size: Size) -> Label:

@@ -7,7 +7,8 @@ from typing import ClassVar
 import numpy as np
 
 from pamm.data.images import read_map
-from pamm.data.tree import Label, Reader, TreeDataset, classes_label, direction_label, one_channel
+from pamm.data.sample import Reader
+from pamm.data.tree import Label, TreeDataset, classes_label, direction_label, one_channel
 from pamm.ops.boundary_maps import boundary_truth
 
 _CLASSES = 40
@@ -30,6 +31,7 @@ class NYUDDataset(TreeDataset):
         "normals": (("normals",),),
         "edge": (("edge",),),
     }
+    published: ClassVar[Mapping[str, str]] = {"val": "nyud_val"}
 
     def _readers(self, name: str, shape: tuple[int, ...]) -> dict[str, Reader]:
         root = self.root

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from pamm.data.images import read_image
 from pamm.data.mat_files import read_label_map, read_parts
-from pamm.data.tree import Label, Reader, TreeDataset, classes_label, direction_label, published_ids
+from pamm.data.sample import Reader
+from pamm.data.tree import Label, TreeDataset, classes_label, direction_label, published_ids
 from pamm.ops.boundary_maps import boundary_truth, thin
 
 _CLASSES = 21
@@ -52,11 +53,18 @@ class PASCALContextDataset(TreeDataset):
         "edge": (("pascal-context/trainval",),),
         "normals": (("normals_distill",), ("pascal-context/trainval",)),
     }
+    published: ClassVar[Mapping[str, str]] = {"train": "pascal_context_train", "val": "pascal_context_val"}
 
     def __init__(self, root: str | Path, *, split: str = "train", scoring: bool = False) -> None:
         """Find the folder and read the list of ids; see :class:`pamm.data.tree.TreeDataset`."""
         super().__init__(root, split=split, scoring=scoring)
         self._bounded = frozenset(published_ids("pascal_context_boundaries") if scoring else self.ids)
+
+    def remarks(self) -> tuple[str, ...]:
+        """How the split differs from the published one, and where its maps of classes lie, in words."""
+        folders = [path.parent.name for path in map(self._classes_file, self.ids) if path.is_file()]
+        found = (f"{folders.count(name):,} maps of classes from semseg/{name}" for name in dict.fromkeys(folders))
+        return (*super().remarks(), *found)
 
     def _readers(self, name: str, shape: tuple[int, ...]) -> dict[str, Reader]:
         root = self.root

@@ -1,6 +1,6 @@
 """One labelled photo, as every data set gives it, and the tensors made of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pamm.tasks import Task
+
+Reader = Callable[[], NDArray[Any]]
+"""Reads one label; raises a ValueError that names the file if it is missing, or cannot be read, or does not fit."""
 
 Padding = tuple[int, int, int, int]
 
@@ -44,6 +47,22 @@ class SampleSource(Protocol):
 
     def __getitem__(self, index: int) -> Sample:
         """One sample."""
+        ...
+
+
+class FileSource(SampleSource, Protocol):
+    """A raw data set of files, which can be read one by one."""
+
+    ids: tuple[str, ...]
+    """Names of the samples."""
+
+    def open(self, index: int) -> tuple[NDArray[np.uint8], dict[str, Reader]]:
+        """The photo of one sample, and by task what reads its label.
+
+        Raises:
+            IndexError: if there is no such sample.
+            ValueError: if the photo cannot be read.
+        """
         ...
 
 

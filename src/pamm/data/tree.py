@@ -1,8 +1,9 @@
 """What the loaders of the benchmarks share: lists of ids, labels by task, and pixels to labels."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,15 +15,14 @@ from numpy.typing import NDArray
 from pamm.benchmarks import BENCHMARKS
 from pamm.data.images import read_image, read_map
 from pamm.data.layouts import open_tree
-from pamm.data.sample import Sample
+from pamm.data.sample import Reader, Sample
 from pamm.names import unknown_name
 from pamm.tasks import IGNORE, Task
 
 Label = NDArray[Any]
-Reader = Callable[[], Label]
 
 _SPLITS = ("train", "val")
-_BLACK, _GREY, _LIGHTER = ((value,) * 3 for value in (0, 127, 128))
+_NO_DIRECTION = (((0, 0, 0), (0, 0, 0)), ((127, 127, 127), (128, 128, 128)))
 
 
 class TreeDataset(ABC):
@@ -40,6 +40,8 @@ class TreeDataset(ABC):
     """Where the photos lie."""
     folders: ClassVar[Mapping[str, tuple[tuple[str, ...], ...]]]
     """Folders by task: one of each group must be there."""
+    published: ClassVar[Mapping[str, str]]
+    """Name of the published list of ids by split; see :func:`published_ids`."""
 
     def __init__(self, root: str | Path, *, split: str = "train", scoring: bool = False) -> None:
         """Find the folder and read the list of ids.
@@ -60,11 +62,11 @@ class TreeDataset(ABC):
         self._tasks = tuple(
             replace(task, score=scores.get(task.name, task.score))
             for task in benchmark.tasks
-            if self._is_labelled(task.name)
+            if all(map(self._holds, self.folders[task.name]))
         )
         if not self._tasks:
-            wanted = ", ".join(name for (name, *_), *_ in self.folders.values())
-            raise ValueError(f"{self.root}: no folder of labels is there, wanted any of {wanted}: unpack them too")
+            wanted = "; ".join(self.missing_tasks().values())
+            raise ValueError(f"{self.root}: no folder of labels is there, wanted any of: {wanted}: unpack them too")
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -82,44 +84,58 @@ class TreeDataset(ABC):
             IndexError: if there is no such photo.
             ValueError: if a file is missing or cannot be read, or a label does not fit its photo.
         """
-        image = self.image(index)
-        labels = {name: read() for name, read in self.readers(index, image).items()}
-        for name, label in labels.items():
-            self.check_size(index, name, label, image)
-        return Sample(image, labels, self.ids[index])
+        image, readers = self.open(index)
+        return Sample(image, {name: read() for name, read in readers.items()}, self.ids[index])
 
-    def image(self, index: int) -> NDArray[np.uint8]:
-        """One photo, (H, W, 3) uint8 RGB.
+    def open(self, index: int) -> tuple[NDArray[np.uint8], dict[str, Reader]]:
+        """One photo, (H, W, 3) uint8 RGB, and by task what reads its label.
 
         Raises:
             IndexError: if there is no such photo.
             ValueError: if it is missing or cannot be read.
         """
-        return read_image(self.root / self.images.format(id=self.ids[index]))
+        name = self.ids[index]
+        image = read_image(self.root / self.images.format(id=name))
+        readers = self._readers(name, image.shape[:2])
 
-    def readers(self, index: int, image: NDArray[np.uint8]) -> dict[str, Reader]:
-        """By task, what reads the label of one photo; each may raise a ValueError that names the file."""
-        readers = self._readers(self.ids[index], image.shape[:2])
-        return {task.name: readers[task.name] for task in self._tasks if task.name in readers}
+        def read(task: str) -> Label:
+            label = readers[task]()
+            if label.shape[:2] != image.shape[:2]:
+                raise ValueError(
+                    f"{self.root}: the {task} label of {name} is {label.shape[0]}×{label.shape[1]} pixels (rows, "
+                    f"columns), its photo {image.shape[0]}×{image.shape[1]}: copy both again"
+                )
+            return label
 
-    def check_size(self, index: int, name: str, label: Label, image: NDArray[np.uint8]) -> None:
-        """Check that a label has the size of its photo.
+        return image, {task.name: partial(read, task.name) for task in self._tasks if task.name in readers}
 
-        Raises:
-            ValueError: if it has not.
-        """
-        if label.shape[:2] != image.shape[:2]:
-            raise ValueError(
-                f"{self.root}: the {name} label of {self.ids[index]} is {label.shape[0]}×{label.shape[1]} pixels "
-                f"(rows, columns), its photo {image.shape[0]}×{image.shape[1]}: copy both again"
-            )
+    def missing_tasks(self) -> dict[str, str]:
+        """The benchmark's tasks whose labels are not there, each with the folders that are missing."""
+        offered = {task.name for task in self._tasks}
+        return {
+            name: " and ".join(" or ".join(group) for group in groups if not self._holds(group))
+            for name, groups in self.folders.items()
+            if name not in offered
+        }
+
+    def remarks(self) -> tuple[str, ...]:
+        """How the split differs from the published one, in words."""
+        if self.split not in self.published:
+            return ()
+        published = set(published_ids(self.published[self.split]))
+        if published == set(self.ids):
+            return ()
+        return (
+            f"{len(published & set(self.ids)):,} of the {len(published):,} published ids, and "
+            f"{len(set(self.ids) - published):,} others",
+        )
 
     @abstractmethod
     def _readers(self, name: str, shape: tuple[int, ...]) -> dict[str, Reader]:
         """By task, what reads the label of the photo of an id and of a shape (rows, columns)."""
 
-    def _is_labelled(self, name: str) -> bool:
-        return all(any((self.root / folder).is_dir() for folder in group) for group in self.folders[name])
+    def _holds(self, folders: tuple[str, ...]) -> bool:
+        return any((self.root / folder).is_dir() for folder in folders)
 
     def _list(self, split: str) -> Path:
         path = self.root / self.lists / f"{split}.txt"
@@ -211,5 +227,6 @@ def direction_label(path: Path) -> Label:
         )
     vectors = stored * np.float32(2 / 255) - np.float32(1)
     vectors /= np.sqrt(np.einsum("hwc,hwc->hw", vectors, vectors))[..., None]
-    vectors[(cv2.inRange(stored, _BLACK, _BLACK) | cv2.inRange(stored, _GREY, _LIGHTER)) != 0] = 0
+    for low, high in _NO_DIRECTION:
+        vectors[cv2.inRange(stored, low, high) != 0] = 0
     return vectors

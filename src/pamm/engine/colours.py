@@ -73,7 +73,7 @@ def value_span(task: Task, *maps: Map) -> Span:
     """
     if task.kind != "regression":
         return (0.0, 1.0)
-    found = [np.asarray(array, dtype=np.float32)[_valid(task, array)].ravel() for array in maps]
+    found = [np.asarray(array, dtype=np.float32)[valid_pixels(task, array)].ravel() for array in maps]
     values = np.concatenate(found) if found else np.empty(0, dtype=np.float32)
     if not values.size:
         return (0.0, 1.0)
@@ -92,7 +92,7 @@ def colour_map(task: Task, array: Map, *, span: Span | None = None) -> Pixels:
     Returns:
         (H, W, 3) uint8 RGB. Pixels that do not count (the task's ``ignore``, classes out of range) are grey.
     """
-    valid = _valid(task, array)
+    valid = valid_pixels(task, array)
     if task.kind == "classes":
         valid &= (array >= 0) & (array < task.channels)
         table = np.array([_class_colour(task, index) for index in range(task.channels)], dtype=np.uint8)
@@ -160,8 +160,12 @@ def _spread(length: int, longest: int) -> NDArray[np.intp]:
     return ((np.arange(count) + 0.5) * length / count).astype(np.intp)
 
 
-def _valid(task: Task, array: Map) -> NDArray[np.bool_]:
-    """Pixels that count, (H, W)."""
+def valid_pixels(task: Task, array: Map) -> NDArray[np.bool_]:
+    """Pixels that count, (H, W), of a map as :func:`colour_map` takes it.
+
+    Raises:
+        ValueError: if it has another shape.
+    """
     if array.ndim not in (2, 3):
         raise ValueError(f"{task.name}: a map has shape (H, W) or (H, W, C), got {array.shape}")
     planes = array[None] if array.ndim == 2 else np.moveaxis(array, -1, 0)

@@ -70,6 +70,8 @@ def overview(
 def contact_sheet(rows: Sequence[Row], tasks: Sequence[Task], *, width: int = 160) -> Image.Image:
     """Several samples, one a row: the photo, then truth and prediction of each task.
 
+    Without any prediction the truth stands alone.
+
     Args:
         rows: for each sample the photo, (H, W, 3) RGB, the labelled and the predicted maps by task name; a missing
             map leaves its place empty.
@@ -81,15 +83,15 @@ def contact_sheet(rows: Sequence[Row], tasks: Sequence[Task], *, width: int = 16
         for task in tasks
     }
     spans = {task.name: value_span(task, *drawn[task.name]) for task in tasks}
+    headings = (": truth", ": predicted") if any(predicted for _, _, predicted in rows) else ("",)
     lines = [[[_text("Photo", width, size=_TEXT)]]]
-    lines[0] += [
-        [_text(task.title + words, width, size=_TEXT) for words in (": truth", ": predicted")] for task in tasks
-    ]
+    lines[0] += [[_text(task.title + words, width, size=_TEXT) for words in headings] for task in tasks]
     for image, *both in rows:
         size = (width, max(_SIDES[0], min(_SIDES[1], round(width * image.shape[0] / image.shape[1]))))
         line = [[_picture(thumbnail(image, 2 * width), size, smooth=True)]]
         for task in tasks:
-            pair = [thumbnail(maps[task.name], 2 * width) if task.name in maps else None for maps in both]
+            shown = both[: len(headings)]
+            pair = [thumbnail(maps[task.name], 2 * width) if task.name in maps else None for maps in shown]
             line.append(
                 [
                     Image.new("RGB", size, PAPER)
@@ -100,7 +102,8 @@ def contact_sheet(rows: Sequence[Row], tasks: Sequence[Task], *, width: int = 16
             )
         lines.append(line)
     notes = [legend(task, *drawn[task.name], span=spans[task.name], most=6) for task in tasks]
-    lines.append([[Image.new("RGB", (width, 1), PAPER)], *([_legend(note, 2 * width + _PAIR)] for note in notes)])
+    room = len(headings) * (width + _PAIR) - _PAIR
+    lines.append([[Image.new("RGB", (width, 1), PAPER)], *([_legend(note, room)] for note in notes)])
     return _framed(_stack([_beside([_beside(pair, _PAIR) for pair in line], MARGIN) for line in lines], GAP))
 
 

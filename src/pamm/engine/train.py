@@ -54,8 +54,7 @@ def train(
         raise ModuleNotFoundError(f"training needs {error.name}: pip install 'pamm[train]'") from error
     if data.name == val.name:
         val = replace(val, manifest=val.manifest or data.manifest, root=val.root or data.root)
-    usual = resolve_config(model.preset, pretrained=model.encoder_weights, **model.overrides)
-    canvas = data.canvas(usual_canvas(data, usual.image_size, patch=usual.patch_size))
+    canvas = input_canvas(model, data)
     train_set = open_dataset(data, canvas=canvas, split="train")
     val_set = open_dataset(val, canvas=canvas)
     chosen = choose_tasks(train_set.tasks, tasks, losses or {}, loss_weights or {})
@@ -88,6 +87,21 @@ def train(
         val_canvas=val.canvas(canvas),
         record=record,
     )
+
+
+def input_canvas(model: ModelChoice, data: DataConfig, *, offline: bool = False) -> tuple[int, int]:
+    """Height and width of the input that a network is trained on.
+
+    Args:
+        model: which network.
+        data: images to learn from.
+        offline: as for :func:`pamm.models.build.resolve_config`.
+
+    Raises:
+        ValueError: if there is no such network.
+    """
+    usual = resolve_config(model.preset, pretrained=model.encoder_weights, offline=offline, **model.overrides)
+    return data.canvas(usual_canvas(data, usual.image_size, patch=usual.patch_size))
 
 
 def choose_tasks(

@@ -1,21 +1,20 @@
-"""Encoder: a ViT or DINOv2 of the transformers library, read at four depths.
+"""Encoder: patches, tokens and blocks of a vision transformer, read at four depths.
 
-Letters: ``b`` batch, ``L`` patches of an ``h × w`` grid, ``C`` encoder width.
+Letters: ``b`` batch, ``L`` patches of an ``h × w`` grid, ``C`` encoder width, ``n`` tokens before the patches.
 
-The ViT runs without a class token, as in the released code, so that token and its row of the position embedding do
-not exist here. A DINOv2 keeps its token, which its pretrained weights rely on, and drops it from the taps; as token
-and position row are only ever added, they are one parameter.
+Where a patch lies is said either by an embedding that is added to it, or by angles through which every block turns its
+queries and keys. The ViT runs without a class token, as in the released code, so that token and its row of the position
+embedding do not exist here. The DINO encoders keep theirs and their registers, which their pretrained weights rely on;
+the taps drop them. As token and position row are only ever added, they are one parameter.
 """
 
-from collections.abc import Iterable
-from typing import Any
+import math
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import Dinov2Config, Dinov2Model, ViTConfig, ViTModel
 
-from pamm.models.config import STAGES, PAMMConfig
+from pamm.models.config import STAGES
 from pamm.models.layers import Grid, exempt
 from pamm.models.recompute import call
 
@@ -41,32 +40,70 @@ class DropPath(nn.Module):
         return branch * mask
 
 
+class Rotary(nn.Module):
+    """Positions as angles: patches that lie alike to each other are turned alike, on any grid; nothing is learnt.
+
+    Coordinates run from -1 to 1 over the image, whatever its size. Half of a head's channels turn with the row, half
+    with the column, at frequencies that fall from 1 to almost 1/100.
+
+    Source:
+        DINOv3 (arXiv 2508.10104), without its random scaling of the coordinates in training.
+    """
+
+    def __init__(self, *, head_width: int, base: float = 100.0) -> None:
+        """Build the layer.
+
+        Args:
+            head_width: channels of an attention head, a multiple of 4.
+            base: ratio of the highest frequency to that after the last.
+        """
+        super().__init__()
+        self.frequencies, self.base = head_width // 4, base
+
+    def forward(self, grid: Grid, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Cosines and sines of the angles of a grid, both (L, head width), of the type and device of ``like``."""
+        # made in single precision in each call: a buffer would be rounded along with the weights
+        centres = [(torch.arange(count, device=like.device).float() + 0.5) / count * 2 - 1 for count in grid]
+        places = torch.stack(torch.meshgrid(*centres, indexing="ij"), dim=-1).flatten(0, 1)  # (L, 2)
+        frequencies = self.base ** -(torch.arange(self.frequencies, device=like.device).float() / self.frequencies)
+        angles = (2 * math.pi * places[..., None] * frequencies).flatten(1).tile(2)
+        return angles.cos().to(like.dtype), angles.sin().to(like.dtype)
+
+
 class Encoder(nn.Module):
-    """Patches, position embedding and blocks, with four taps."""
+    """Patches, positions and blocks, with four taps."""
 
     def __init__(
         self,
         *,
         patches: nn.Conv2d,
-        position: Tensor,
-        class_token: Tensor | None,
         blocks: nn.ModuleList,
         norm: nn.Module,
+        position: Tensor | None = None,
+        antialias: bool = False,
+        rotary: Rotary | None = None,
+        class_token: Tensor | None = None,
+        registers: Tensor | None = None,
     ) -> None:
         """Build the layer.
 
         Args:
             patches: convolution that embeds the patches, its stride the patch size.
-            position: position embedding of the patches, (C, h, w).
-            class_token: token put before the patches, its position included, (C), or None.
-            blocks: encoder blocks that map (b, L, C) to the same.
+            blocks: encoder blocks that map (b, n + L, C) to the same; with ``rotary`` they also take a mask, here
+                None, and cosines and sines.
             norm: norm of the last tap.
+            position: embedding of the patches' positions, (C, h, w), if it is added.
+            antialias: whether it is smoothed for coarser grids; this changes the interpolation for finer ones, too.
+            rotary: angles of the positions, if the blocks turn by them.
+            class_token: token put before the patches, its position included, (C), or None.
+            registers: further tokens between it and the patches, (n - 1, C), or None.
         """
         super().__init__()
-        self.patches, self.blocks, self.norm = patches, blocks, norm
-        self.position = exempt(position[None])
+        self.patches, self.blocks, self.norm, self.rotary = patches, blocks, norm, rotary
+        self.position = None if position is None else exempt(position[None])
         self.class_token = None if class_token is None else exempt(class_token[None, None])
-        self.recompute = False
+        self.registers = None if registers is None else exempt(registers[None])
+        self.antialias, self.recompute = antialias, False
 
     @property
     def taps(self) -> tuple[int, ...]:
@@ -85,78 +122,27 @@ class Encoder(nn.Module):
         """
         embedded: Tensor = self.patches(image)
         grid: Grid = (embedded.shape[-2], embedded.shape[-1])
-        tokens = (embedded + self.position_of(grid)).flatten(2).mT  # (b, L, C)
-        if self.class_token is not None:
-            tokens = torch.cat((self.class_token.expand(len(tokens), -1, -1), tokens), dim=1)
+        if self.position is not None:
+            embedded = embedded + resize_position(self.position, grid, antialias=self.antialias)
+        tokens = embedded.flatten(2).mT  # (b, L, C)
+        leading = [
+            token.expand(len(tokens), -1, -1) for token in (self.class_token, self.registers) if token is not None
+        ]
+        if leading:
+            tokens = torch.cat((*leading, tokens), dim=1)
         extra = tokens.shape[1] - grid[0] * grid[1]
+        turns = () if self.rotary is None else (None, self.rotary(grid, tokens))
         features = []
         for depth, block in enumerate(self.blocks, start=1):
-            tokens = call(block, tokens, recompute=self.recompute)
+            tokens = call(block, tokens, *turns, recompute=self.recompute)
             if depth in self.taps:
                 tap = self.norm(tokens) if depth == len(self.blocks) else tokens
                 features.append(torch.unflatten(tap[:, extra:], 1, grid).permute(0, 3, 1, 2))
         return features
 
-    def position_of(self, grid: Grid) -> Tensor:
-        """Position embedding of any grid, (1, C, h, w), interpolated bicubically where it is not the learnt one."""
-        return resize_position(self.position, grid)
 
-
-def resize_position(position: Tensor, grid: Grid) -> Tensor:
+def resize_position(position: Tensor, grid: Grid, *, antialias: bool = False) -> Tensor:
     """A position embedding (1, C, ·, ·) on another grid, bicubically: (1, C, h, w), the same tensor on its own grid."""
     if grid == position.shape[-2:]:
         return position
-    return F.interpolate(position, size=grid, mode="bicubic", align_corners=False)
-
-
-def encoder_from(model: ViTModel | Dinov2Model, *, grid: Grid, stochastic_depth: float) -> Encoder:
-    """Take the parts of a transformers model that the network needs.
-
-    Args:
-        model: the model; its modules are used, not copied.
-        grid: rows and columns of its position embedding.
-        stochastic_depth: chance of dropping the last block's branches; linear over depth.
-    """
-    embeddings = model.embeddings
-    rows = embeddings.position_embeddings.detach()[0]  # (1 + L, C)
-    if isinstance(model, Dinov2Model):
-        blocks, branch_end = model.encoder.layer, "drop_path"
-        class_token = embeddings.cls_token.detach()[0, 0] + rows[0]
-    else:
-        blocks, branch_end = model.layers, "dropout"
-        class_token = None
-    for block, chance in zip(blocks, _linear(stochastic_depth, len(blocks)), strict=True):
-        # Both kinds end their two branches in one module that does nothing by default: the place for our own.
-        assert hasattr(block, branch_end)
-        setattr(block, branch_end, DropPath(chance))
-    return Encoder(
-        patches=embeddings.patch_embeddings.projection,
-        position=torch.unflatten(rows[1:].mT, 1, grid).contiguous(),
-        class_token=class_token,
-        blocks=blocks,
-        norm=model.layernorm,
-    )
-
-
-def _linear(end: float, count: int) -> Iterable[float]:
-    return (end * index / max(count - 1, 1) for index in range(count))
-
-
-def build_encoder(config: PAMMConfig) -> Encoder:
-    """Build the encoder of a config with new weights."""
-    grid = config.position_grid or config.grid
-    common: dict[str, Any] = {
-        "hidden_size": config.encoder_width,
-        "num_hidden_layers": config.encoder_depth,
-        "num_attention_heads": config.encoder_heads,
-        "layer_norm_eps": config.encoder_norm_eps,
-        "patch_size": config.patch_size,
-        "image_size": (grid[0] * config.patch_size, grid[1] * config.patch_size),
-    }
-    model: ViTModel | Dinov2Model
-    if config.encoder == "dinov2":
-        model = Dinov2Model(Dinov2Config(mlp_ratio=int(config.encoder_mlp_ratio), use_mask_token=False, **common))
-    else:
-        hidden = round(config.encoder_mlp_ratio * config.encoder_width)
-        model = ViTModel(ViTConfig(intermediate_size=hidden, **common), add_pooling_layer=False)
-    return encoder_from(model, grid=grid, stochastic_depth=config.stochastic_depth)
+    return F.interpolate(position, size=grid, mode="bicubic", align_corners=False, antialias=antialias)

@@ -5,11 +5,11 @@ from dataclasses import replace
 from typing import Any
 
 from pamm.benchmarks import BENCHMARKS
-from pamm.models.backbone import build_encoder
 from pamm.models.config import PAMMConfig, check_keys
+from pamm.models.encoder_kinds import build_encoder
 from pamm.models.fusion import Fusion, Heads
 from pamm.models.pamm import PAMM
-from pamm.models.pretrained import load_encoder, read_settings
+from pamm.models.pretrained import known_settings, load_encoder, read_settings
 from pamm.models.stage import Stage
 from pamm.names import unknown_name
 from pamm.tasks import Task, get_tasks
@@ -72,8 +72,8 @@ def create_model(
         released: ``nyud`` or ``pascal``: the form of the released code, :data:`RELEASED_FORM`, and that data set's
             tasks; its sizes too, unless a preset or config is named. Left out, the form is the paper's.
         tasks: tasks to predict, by name or as records; those of the config if left out.
-        pretrained: local folder or hub name of a ViT or DINOv2, for example ``google/vit-base-patch16-224`` or
-            ``facebook/dinov2-small``: the encoder takes its form, its weights and its normalisation, and
+        pretrained: local folder or hub name of a ViT, DINOv2 or DINOv3, for example ``google/vit-base-patch16-224``
+            or ``facebook/dinov2-small``: the encoder takes its form, its weights and its normalisation, and
             ``image_size``, unless it is given, is cut to multiples of its patch size. Nothing is fetched unless this
             is given.
         **overrides: fields of the config to change.
@@ -106,9 +106,14 @@ def resolve_config(
     released: str | None = None,
     tasks: Iterable[str | Task | Mapping[str, Any]] | None = None,
     pretrained: str | None = None,
+    offline: bool = False,
     **overrides: Any,
 ) -> PAMMConfig:
-    """The config of the network that :func:`create_model` builds from the same arguments."""
+    """The config of the network that :func:`create_model` builds from the same arguments.
+
+    With ``offline``, the form of a hub encoder comes from a table where it is listed: enough to count by, see
+    :func:`pamm.models.pretrained.known_settings`.
+    """
     if released is not None and released not in RELEASED:
         raise unknown_name("released config", released, RELEASED)
     if isinstance(preset_or_config, PAMMConfig):
@@ -125,7 +130,7 @@ def resolve_config(
     if tasks is not None:
         overrides["tasks"] = get_tasks(tasks)
     if pretrained is not None:
-        theirs = read_settings(pretrained)
+        theirs = known_settings(pretrained) if offline else read_settings(pretrained)
         patch = theirs["patch_size"]
         size = tuple(max(patch, side // patch * patch) for side in config.image_size)
         overrides = {"image_size": size, **theirs, **overrides}

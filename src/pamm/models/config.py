@@ -14,7 +14,7 @@ from pamm.tasks import TASKS, Task, get_tasks
 STAGES = 4
 """Number of taps of the encoder, and of decoder stages."""
 
-EncoderKind = Literal["vit", "dinov2"]
+EncoderKind = Literal["vit", "dinov2", "dinov3"]
 LocalMixing = Literal["depthwise", "none"]
 MixingOrder = Literal["released", "mamba"]
 DeltaInit = Literal["mamba", "zero"]
@@ -40,7 +40,7 @@ class PAMMConfig:
     """Standard deviation of the red, green and blue values that the input is normalised with."""
 
     encoder: EncoderKind = "vit"
-    """Kind of encoder: a ViT without class token, as in the paper, or a DINOv2."""
+    """Kind of encoder: a ViT without class token, as in the paper, a DINOv2, or a DINOv3 of the ViT family."""
     patch_size: int = 16
     """Side in pixels of the square patches the encoder cuts the image into."""
     encoder_width: int = 1024
@@ -51,10 +51,15 @@ class PAMMConfig:
     """Number of attention heads of each encoder block."""
     encoder_mlp_ratio: float = 4.0
     """Width of the encoder's hidden layers over its width."""
+    encoder_gated_mlp: bool = False
+    """Whether the hidden layers of a DINOv3 are gated, as those of its ViT-S+ are."""
+    encoder_registers: int = 0
+    """Number of register tokens of a DINO encoder: 4 in every DINOv3 that is published, and in some DINOv2."""
     encoder_norm_eps: float = 1e-6
     """Epsilon of the encoder's layer norms; some hub weights were trained with 1e-12."""
     position_grid: tuple[int, int] | None = None
-    """Rows and columns of the position embedding; none means those of the image size. Other grids are interpolated."""
+    """Rows and columns of the position embedding; none means those of the image size. Other grids are interpolated.
+    A DINOv3 has no such embedding."""
     stochastic_depth: float = 0.15
     """Chance of dropping the last encoder block's branches in training; it grows linearly from 0 at the first."""
 
@@ -156,8 +161,7 @@ class PAMMConfig:
             raise ValueError(
                 f"expand * d_model is {self.inner_width}, must be a multiple of 4: routers work at a quarter"
             )
-        if self.encoder == "dinov2" and self.encoder_mlp_ratio % 1:
-            raise ValueError(f"encoder_mlp_ratio is {self.encoder_mlp_ratio}, must be a whole number for a DINOv2")
+        self._check_encoder()
         if self.experts_kept > self.expert_count:
             raise ValueError(f"experts_kept is {self.experts_kept}, must be at most expert_count = {self.expert_count}")
         if self.expert_kernel % 2 == 0:
@@ -168,6 +172,33 @@ class PAMMConfig:
             raise ValueError(f"stochastic_depth is {self.stochastic_depth}, must be at least 0 and below 1")
         if min(self.std) <= 0:
             raise ValueError(f"std is {self.std}, must be positive numbers")
+
+    def _check_encoder(self) -> None:
+        """Check that the fields suit the kind of encoder."""
+        head_width = self.encoder_width // self.encoder_heads
+        for kinds, wrong, message in (
+            (
+                ("dinov2",),
+                self.encoder_mlp_ratio % 1,
+                f"encoder_mlp_ratio is {self.encoder_mlp_ratio}, must be a whole number",
+            ),
+            (
+                ("dinov3",),
+                head_width % 4,
+                f"encoder_width / encoder_heads is {head_width}, must be a multiple of 4: half turns with each side",
+            ),
+            (
+                ("dinov3",),
+                self.position_grid is not None,
+                f"position_grid is {self.position_grid}, must be left out: positions are angles on any grid",
+            ),
+            (("vit",), self.encoder_registers, f"encoder_registers is {self.encoder_registers}, must be 0"),
+            (("vit", "dinov2"), self.encoder_gated_mlp, "encoder_gated_mlp is true, must be false"),
+        ):
+            if wrong and self.encoder in kinds:
+                raise ValueError(f"{message}, for the encoder {self.encoder!r}")
+        if self.encoder_registers < 0:
+            raise ValueError(f"encoder_registers is {self.encoder_registers}, must be 0 or more")
 
     def _check_numbers(self) -> None:
         """Check that counts and sides are positive, and what else is above 0."""

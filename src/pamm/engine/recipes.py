@@ -1,0 +1,141 @@
+"""Recipes: the YAML files of `pamm train`, laid over each other, and the networks that they make.
+
+A base recipe is whole; an overlay holds what it changes and nothing else, so that one file per ablation serves every
+base.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from pamm.benchmarks import BENCHMARKS
+from pamm.engine.config import AugmentConfig, DataConfig, ModelChoice, OptimConfig, RunConfig
+from pamm.engine.datasets import open_dataset
+from pamm.engine.train import choose_tasks, input_canvas
+from pamm.models import PAMMConfig, create_model
+from pamm.models.build import resolve_config
+from pamm.models.info import count_macs, count_parameters
+from pamm.records import build
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A training run, as a YAML file describes it: the arguments of :func:`pamm.engine.train.train`."""
+
+    model: ModelChoice = field(default_factory=ModelChoice)
+    """Which network, and its first weights."""
+    data: DataConfig = field(default_factory=DataConfig)
+    """Images to learn from."""
+    val: DataConfig = field(default_factory=lambda: DataConfig(seed=1))
+    """Images to validate on."""
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    """How training images vary."""
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    """How the weights are learnt."""
+    run: RunConfig = field(default_factory=RunConfig)
+    """Where the run is kept and how it is carried out."""
+    tasks: tuple[str, ...] | None = None
+    """Names of the tasks to learn; all that the data labels if left out."""
+    losses: dict[str, str] | None = None
+    """Names of losses by task."""
+    loss_weights: dict[str, float] | None = None
+    """Factors of the tasks' losses."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What a network costs."""
+
+    parameters: dict[str, int]
+    """Learnt numbers by part, see :func:`pamm.models.info.count_parameters`."""
+    macs: int
+    """Multiply-adds of one image's forward pass."""
+    image_size: tuple[int, int]
+    """Height and width of that image in pixels."""
+
+
+def lay_over(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
+    """The plain values of two files, the later one's where both have some; mappings are joined at every depth."""
+    joined = dict(base)
+    for key, value in overlay.items():
+        old = joined.get(key)
+        joined[key] = lay_over(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return joined
+
+
+def read_plain(path: str | Path) -> dict[str, Any]:
+    """The plain values of a YAML file.
+
+    Raises:
+        ValueError: if it cannot be read or holds no keys with values.
+    """
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ValueError(f"{path}: the recipe cannot be read: {' '.join(str(error).split())}") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"{path}: got {type(values).__name__}, wanted keys with values, such as model and data")
+    return values
+
+
+def read_recipe(*paths: str | Path) -> Recipe:
+    """Read a recipe and the overlays that follow it.
+
+    Args:
+        *paths: YAML files; what a later one says wins.
+
+    Raises:
+        ValueError: if a file cannot be read, or a key or value does not fit.
+    """
+    values: dict[str, Any] = {}
+    for path in paths:
+        values = lay_over(values, read_plain(path))
+    return build(Recipe, values, " + ".join(map(str, paths)))
+
+
+def recipe_config(recipe: Recipe) -> PAMMConfig:
+    """The network that a recipe makes, found without reading a benchmark or fetching weights that are listed.
+
+    Raises:
+        ValueError: if the parts do not fit each other, or the encoder's weights are not listed and cannot be had.
+    """
+    model, data = recipe.model, recipe.data
+    canvas = input_canvas(model, data, offline=True)
+    labelled = BENCHMARKS[data.name].tasks if data.name in BENCHMARKS else open_dataset(data, canvas=canvas).tasks
+    names = None if recipe.tasks is None else list(recipe.tasks)
+    tasks = choose_tasks(labelled, names, recipe.losses or {}, recipe.loss_weights or {})
+    overrides = {"image_size": canvas} | model.overrides
+    return resolve_config(model.preset, tasks=tasks, pretrained=model.encoder_weights, offline=True, **overrides)
+
+
+def cost(config: PAMMConfig) -> Cost:
+    """Count what the network of a config costs, at the size that the config names."""
+    with torch.device("meta"):  # counting needs no numbers, and large networks have many
+        model = create_model(config)
+    size = config.image_size
+    return Cost(parameters=count_parameters(model), macs=count_macs(model, *size), image_size=size)
+
+
+def describe_changes(path: str | Path) -> str:
+    """What an overlay changes, in one line: ``model.overrides.scan_kind`` is called ``scan_kind``."""
+    words = []
+    for name, value in _leaves(read_plain(path)):
+        short = name.removeprefix("model.").removeprefix("overrides.")
+        words.append(f"{short}: {_word(value)}")
+    return ", ".join(words)
+
+
+def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, object]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _word(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
