@@ -2,6 +2,7 @@
 
 import glob
 import re
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -24,19 +25,29 @@ Size = tuple[int, int]
 class FolderDataset:
     """Images of a folder, each with the labels that exist for it."""
 
-    def __init__(self, manifest: str | Path, *, split: str | None = None, root: str | Path | None = None) -> None:
+    def __init__(
+        self,
+        manifest: str | Path,
+        *,
+        split: str | None = None,
+        root: str | Path | None = None,
+        resize: float | None = None,
+    ) -> None:
         """Read the manifest and find the files.
 
         Args:
             manifest: path of the YAML file.
             split: one of the manifest's splits; all images if left out.
             root: folder to start from, instead of the manifest's ``root``.
+            resize: factor of the size, instead of the manifest's; 1 reads what is stored.
 
         Raises:
             ValueError: if the manifest is wrong, an image is missing, or no file fits one of the patterns.
         """
         self.path = Path(manifest)
         self.manifest = read_manifest(self.path)
+        if resize is not None:
+            self.manifest = replace(self.manifest, resize=resize)
         self.root = Path(root) if root is not None else self.path.parent / Path(self.manifest.root).expanduser()
         if not self.root.is_dir():
             raise ValueError(f"{self.path}: the root folder {self.root} is not there: correct 'root', or give another")

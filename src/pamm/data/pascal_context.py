@@ -63,8 +63,8 @@ class PASCALContextDataset(TreeDataset):
     def remarks(self) -> tuple[str, ...]:
         """How the split differs from the published one, and where its maps of classes lie, in words."""
         folders = [path.parent.name for path in map(self._classes_file, self.ids) if path.is_file()]
-        found = (f"{folders.count(name):,} maps of classes from semseg/{name}" for name in dict.fromkeys(folders))
-        return (*super().remarks(), *found)
+        found = ", ".join(f"{name} {folders.count(name):,}" for name in sorted(set(folders)))
+        return (*super().remarks(), f"maps of classes by folder of semseg: {found or 'none'}")
 
     def _readers(self, name: str, shape: tuple[int, ...]) -> dict[str, Reader]:
         root = self.root

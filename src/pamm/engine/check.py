@@ -48,7 +48,7 @@ def check(
 
     Args:
         source: folder of NYUD-v2 or PASCAL-Context, or the manifest of a folder of one's own.
-        root: folder to start from, instead of the manifest's ``root``.
+        root: folder to start from, instead of the manifest's ``root``. Files are read at the size they are stored in.
         workers: processes that read; 0 reads in this one.
         samples: number of photos on the contact sheet.
         progress: called with the name of the split, the number of its photos read, and in all.
@@ -79,9 +79,9 @@ def check(
 
 def _open_folder(source: str | Path, root: str | Path | None) -> _Opened:
     path = Path(source).expanduser()
-    dataset = FolderDataset(path, root=root)
+    dataset = FolderDataset(path, root=root, resize=1)
     parts = {name: len(FolderDataset(path, root=root, split=name)) for name in dataset.manifest.splits}
-    remarks = tuple(f"split {name} has {count:,} photos" for name, count in parts.items())
+    remarks = tuple(f"split {name}: {count:,} photos" for name, count in parts.items())
     return _Opened(
         title=f"described by {path}", root=dataset.root, splits={"all": dataset}, remarks={"all": remarks}, missing={}
     )

@@ -90,6 +90,8 @@ class TaskFigures:
 
     def words(self) -> str:
         """The range of the labels, and the most frequent classes."""
+        if self.task.kind == "binary":
+            return ", ".join(f"{share:.1%} {name}" for name, share in list(self.shares.items())[1:])
         if self.classes:
             present = [index for index, count in enumerate(self.classes) if count]
             if not present:
@@ -192,7 +194,8 @@ class CheckReport:
 
     def notes(self) -> list[str]:
         """What is worth knowing, but no fault."""
-        return [f"{split.name}: {remark}" for split in self.splits for remark in split.remarks]
+        alone = len(self.splits) == 1
+        return [remark if alone else f"{split.name}: {remark}" for split in self.splits for remark in split.remarks]
 
     def faults(self) -> list[str]:
         """What is missing or corrupt: for each kind a count, the first names and what is wrong with the first."""
