@@ -174,8 +174,8 @@ def test_command(tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["nowhere"], "nowhere: No such file"),
-        (["nowhere.yaml"], "nowhere.yaml: No such file"),
+        (["nowhere"], "nowhere: no such folder or file"),
+        (["NYUDv2/gt_sets/val.txt"], "val.txt: holds no keys: a manifest has"),
         (["NYUDv2", "--root", "."], "a root belongs to a manifest"),
     ],
 )

@@ -56,3 +56,12 @@ def test_contact_sheet_has_a_row_each_and_bears_missing_maps():
     one, three = contact_sheet([row], ALL), contact_sheet([row] * 3, ALL)
     assert one.width == three.width
     assert three.height > one.height + 2 * 128
+
+
+def test_contact_sheet_without_predictions_shows_the_truth_alone():
+    maps = example_maps(32, 40)
+    photo = np.zeros((32, 40, 3), np.uint8)
+    alone, both = contact_sheet([(photo, maps, {})], ALL), contact_sheet([(photo, maps, maps)], ALL)
+    assert alone.width < 0.65 * both.width
+    mixed = contact_sheet([(photo, maps, {}), (photo, maps, maps)], ALL)
+    assert mixed.width == both.width

@@ -22,6 +22,8 @@ from pamm.tasks import IGNORE, Task
 Label = NDArray[Any]
 
 _SPLITS = ("train", "val")
+_WRONG = 254
+_COMPONENTS = (np.arange(256) * (2 / 255) - 1).astype(np.float32)
 _NO_DIRECTION = (((0, 0, 0), (0, 0, 0)), ((127, 127, 127), (128, 128, 128)))
 
 
@@ -199,14 +201,17 @@ def classes_label(path: Path, *, stored: int, first: int) -> Label:
         ValueError: if the picture cannot be read or holds another value.
     """
     values = one_channel(path)
-    labels = np.where(values == IGNORE, IGNORE, values.astype(np.int64) - first)
-    labels[labels == -1] = IGNORE
-    wrong = (labels < 0) | ((labels >= stored) & (labels != IGNORE))
+    table = np.full(IGNORE + 1, _WRONG, dtype=np.uint8)
+    table[:first] = table[IGNORE] = IGNORE
+    table[first : first + stored] = np.arange(stored)
+    small = values.astype(np.uint8)
+    labels: Label = cv2.LUT(small, table)
+    wrong = (labels == _WRONG) | (small != values)
     if wrong.any():
         raise ValueError(
             f"{path}: value {values[wrong][0]} is none of 0 to {stored + first - 1}, nor {IGNORE}: copy the file again"
         )
-    return labels.astype(np.uint8)
+    return labels
 
 
 def direction_label(path: Path) -> Label:
@@ -225,8 +230,9 @@ def direction_label(path: Path) -> Label:
         raise ValueError(
             f"{path}: an array of {stored.dtype} and shape {stored.shape}, wanted 8-bit RGB: copy the file again"
         )
-    vectors = stored * np.float32(2 / 255) - np.float32(1)
-    vectors /= np.sqrt(np.einsum("hwc,hwc->hw", vectors, vectors))[..., None]
+    vectors: Label = cv2.LUT(stored, _COMPONENTS)
+    scale = 1 / np.sqrt(np.einsum("hwc,hwc->hw", vectors, vectors))
     for low, high in _NO_DIRECTION:
-        vectors[cv2.inRange(stored, low, high) != 0] = 0
+        scale[cv2.inRange(stored, low, high) != 0] = 0
+    vectors *= scale[..., None]
     return vectors

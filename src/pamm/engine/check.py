@@ -59,7 +59,10 @@ def check(
     Raises:
         ValueError: if there is no such set, no loader reads it, or the manifest is wrong.
     """
-    opened = _open_tree(source, root) if Path(source).expanduser().is_dir() else _open_folder(source, root)
+    path = Path(source).expanduser()
+    if not path.exists():
+        raise ValueError(f"{path}: no such folder or file: give the folder of a data set, or a manifest")
+    opened = _open_tree(path, root) if path.is_dir() else _open_folder(path, root)
     splits = []
     for name, dataset in opened.splits.items():
         report = SplitReport(
@@ -77,8 +80,7 @@ def check(
     return result, _sheet(list(opened.splits.values()), samples)
 
 
-def _open_folder(source: str | Path, root: str | Path | None) -> _Opened:
-    path = Path(source).expanduser()
+def _open_folder(path: Path, root: str | Path | None) -> _Opened:
     dataset = FolderDataset(path, root=root, resize=1)
     parts = {name: len(FolderDataset(path, root=root, split=name)) for name in dataset.manifest.splits}
     remarks = tuple(f"split {name}: {count:,} photos" for name, count in parts.items())
@@ -87,7 +89,7 @@ def _open_folder(source: str | Path, root: str | Path | None) -> _Opened:
     )
 
 
-def _open_tree(source: str | Path, root: str | Path | None) -> _Opened:
+def _open_tree(source: Path, root: str | Path | None) -> _Opened:
     if root is not None:
         raise ValueError(f"{source}: a root belongs to a manifest: give the folder alone")
     folder, layout = find_tree(source)
