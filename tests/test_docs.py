@@ -12,11 +12,15 @@ import yaml
 from skimage import data as photos
 from skimage.io import imsave
 
+from benchmark_trees import write_nyud, write_pascal
 from folder_toys import put
+from pamm.benchmarks import BENCHMARKS
 from pamm.cli import main
+from pamm.engine.weights import save_weights
 from pamm.models import PAMMConfig, create_model
 from pamm.models.build import RELEASED_FORM
 from pamm.models.released import to_released
+from toys import MICRO
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -42,6 +46,15 @@ def commands(page: Path) -> list[list[str]]:
     return [shlex.split(line, comments=True) for line in lines if line.startswith("pamm ")]
 
 
+def save_networks(folder):
+    """Weights for NYUD-v2 as two of the recipes would leave them, of small networks."""
+    for recipe, changes in (("paper", {}), ("baseline", {"scan": False})):
+        model = create_model("pamm_tiny", tasks=BENCHMARKS["nyud"].tasks, **MICRO, **changes)
+        # walls everywhere: a network that never meets a class has no score to gain on
+        next(bias for bias in model.heads.parameters() if bias.shape == (40,)).data[0] = 100.0
+        save_weights(model, folder / f"nyud_{recipe}/best")
+
+
 def save_checkpoint(path):
     """A checkpoint as the released code would write it, of a small network."""
     sizes = {"image_size": (64, 64), "encoder_width": 64, "encoder_depth": 4, "encoder_heads": 1, "d_model": 32}
@@ -51,10 +64,14 @@ def save_checkpoint(path):
 
 @pytest.fixture
 def desk(tmp_path, monkeypatch):
-    """A folder as a reader might have it: the configs, a photo, and a few labelled rooms with a manifest."""
+    """A folder as a reader might have it: the configs, a photo, a few labelled rooms, and tiny benchmarks."""
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
     imsave(tmp_path / "photo.jpg", photos.chelsea()[::2, ::2])
     save_checkpoint(tmp_path / "released.pth")
+    save_networks(tmp_path / "runs")
+    write_nyud(tmp_path / "NYUDv2")
+    write_pascal(tmp_path / "PASCALContext")
+    shutil.copytree(tmp_path / "NYUDv2/edge", tmp_path / "maps/edge")
     (tmp_path / "rooms.yaml").write_text(blocks(ROOT / "docs/own-data.md", "yaml")[0])
     names = [f"room{number}" for number in range(12)]
     for name in names:
