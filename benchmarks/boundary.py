@@ -26,9 +26,9 @@ from scipy.spatial import KDTree
 from skimage.morphology import thin
 
 from pamm.data.scenes import ScenesDataset
-from pamm.engine.boundary_files import read_probability, read_truth
+from pamm.engine.boundaries.files import read_probability, read_truth
 from pamm.metrics.boundary import PROTOCOLS, f_measures, image_counts
-from pamm.ops.boundary_suppress import suppress
+from pamm.ops.boundaries.suppress import suppress
 
 SIZE = (425, 560)
 SCENES = 24

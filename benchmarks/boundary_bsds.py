@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from rich.console import Console
 
-from pamm.engine.boundary_folders import score_folders
+from pamm.engine.boundaries.folders import score_folders
 from pamm.metrics.boundary import PROTOCOLS
 
 SIGMA = 2.0

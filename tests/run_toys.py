@@ -3,8 +3,8 @@
 import json
 
 from pamm.engine.evaluate import EvalResult, TaskResult
-from pamm.engine.run_facts import RunFacts
-from pamm.engine.runs import Run
+from pamm.engine.results.run_facts import RunFacts
+from pamm.engine.results.runs import Run
 
 KINDS = {
     "mIoU": ("%", True),

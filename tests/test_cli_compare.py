@@ -11,7 +11,7 @@ from benchmark_trees import write_nyud, write_pascal
 from pamm.benchmarks import BENCHMARKS
 from pamm.cli import main
 from pamm.data.scenes import SCENES_TASKS
-from pamm.engine.published import PUBLISHED, PublishedRow, PublishedSet, ScoreColumn
+from pamm.engine.results.published import PUBLISHED, PublishedRow, PublishedSet, ScoreColumn
 from pamm.engine.weights import save_weights
 from run_toys import run, write
 from toys import MICRO

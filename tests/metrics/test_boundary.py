@@ -11,7 +11,7 @@ from PIL import Image
 from boundary_toys import detector, regions
 from pamm.metrics import best_constants, task_scores
 from pamm.metrics.boundary import PROTOCOLS, best_counts, boundary_scores, f_measures, image_counts
-from pamm.ops.boundary_maps import boundary_truth
+from pamm.ops.boundaries.maps import boundary_truth
 from pamm.tasks import TASKS
 
 CASES = (

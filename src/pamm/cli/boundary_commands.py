@@ -13,7 +13,7 @@ from rich.table import Table
 from pamm.cli.commands import console, progress_bar
 from pamm.data.files import atomic_write
 from pamm.data.tree import published_ids
-from pamm.engine.boundary_folders import FolderScores, score_folders
+from pamm.engine.boundaries.folders import FolderScores, score_folders
 from pamm.metrics.boundary import PROTOCOLS
 
 COUNTS = ("matched_truth", "truth", "matched_prediction", "prediction")

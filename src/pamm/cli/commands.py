@@ -20,10 +20,10 @@ from pamm.engine.devices import Precision
 from pamm.engine.evaluate import EvalResult, common_tasks, evaluate
 from pamm.engine.predict_files import predict_files
 from pamm.engine.predictor import load
-from pamm.engine.result_table import check_table_file, write_tables
-from pamm.engine.run_facts import run_facts
-from pamm.engine.runs import Run, check_baselines, read_baselines
-from pamm.engine.score_table import eval_table, published_set
+from pamm.engine.results.result_table import check_table_file, write_tables
+from pamm.engine.results.run_facts import run_facts
+from pamm.engine.results.runs import Run, check_baselines, read_baselines
+from pamm.engine.results.score_table import eval_table, published_set
 from pamm.engine.train import train
 
 USAGE_ERROR = 2

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from pamm.cli.commands import console
-from pamm.engine.compare import compare
-from pamm.engine.result_table import check_table_file, write_tables
-from pamm.engine.runs import read_baselines, read_runs
+from pamm.engine.results.compare import compare
+from pamm.engine.results.result_table import check_table_file, write_tables
+from pamm.engine.results.runs import read_baselines, read_runs
 
 
 def compare_command(

@@ -16,7 +16,7 @@ from rich.progress import (
 )
 
 from pamm.cli.commands import USAGE_ERROR, console, errors, progress_bar
-from pamm.data.fetch import fetch
+from pamm.data.fetching.fetch import fetch
 from pamm.data.files import atomic_write
 from pamm.engine.check import check
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pamm.ops.boundary_maps import thin
+from pamm.ops.boundaries.maps import thin
 
 Floats = NDArray[np.float64]
 

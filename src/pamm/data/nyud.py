@@ -9,7 +9,7 @@ import numpy as np
 from pamm.data.images import read_map
 from pamm.data.sample import Reader
 from pamm.data.tree import Label, TreeDataset, classes_label, direction_label, one_channel
-from pamm.ops.boundary_maps import boundary_truth
+from pamm.ops.boundaries.maps import boundary_truth
 
 _CLASSES = 40
 

@@ -13,7 +13,7 @@ from pamm.data.images import read_image
 from pamm.data.mat_files import read_label_map, read_parts
 from pamm.data.sample import Reader
 from pamm.data.tree import Label, TreeDataset, classes_label, direction_label, published_ids
-from pamm.ops.boundary_maps import boundary_truth, thin
+from pamm.ops.boundaries.maps import boundary_truth, thin
 
 _CLASSES = 21
 

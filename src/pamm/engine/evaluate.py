@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from pamm.data.dataset import ReadableSamples, TransformedDataset, collate_readable
 from pamm.data.sample import SampleSource
 from pamm.data.transforms import TestTransform
-from pamm.engine.run_facts import RunFacts
+from pamm.engine.results.run_facts import RunFacts
 from pamm.metrics import best_constants, task_scores
 from pamm.models import PAMM
 from pamm.records import build

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pamm.metrics.score import Score
-from pamm.ops.boundary_counts import boundary_counts
-from pamm.ops.boundary_suppress import suppress
+from pamm.ops.boundaries.counts import boundary_counts
+from pamm.ops.boundaries.suppress import suppress
 from pamm.tasks import Task
 
 Counts = NDArray[np.int64]
@@ -41,7 +41,7 @@ class BoundaryProtocol:
     tolerance: float
     """Largest distance of a match, as a share of the image's diagonal."""
     suppress: bool
-    """Whether the map is reduced to its ridges first (:func:`pamm.ops.boundary_suppress.suppress`)."""
+    """Whether the map is reduced to its ridges first (:func:`pamm.ops.boundaries.suppress.suppress`)."""
     truth: str
     """What the stored truth is: ``labels``, a map whose changes are boundaries; ``parts``, the same, with parts of one
     label that do not touch told apart; or ``lines``, the boundaries themselves, of one or more annotators."""
@@ -107,7 +107,7 @@ def image_counts(
         probability: (H, W), of boundaries, 0 to 1.
         truths: (H, W) or (annotators, H, W), not 0 on lines of one pixel.
         protocol: how to cut and match.
-        backend: see :func:`pamm.ops.boundary_counts.boundary_counts`.
+        backend: see :func:`pamm.ops.boundaries.counts.boundary_counts`.
 
     Returns:
         (thresholds, 4): true pixels matched, true pixels, predicted pixels matched, predicted pixels.

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage import measure, morphology
 
-from pamm.ops.boundary_counts import choose_backend
+from pamm.ops.boundaries.counts import choose_backend
 
 _thin: Callable[[NDArray[np.bool_]], NDArray[np.bool_]] = morphology.thin
 _components: Callable[..., NDArray[np.int64]] = measure.label
@@ -50,10 +50,10 @@ def thin(marked: NDArray[np.bool_], *, backend: str | None = None) -> NDArray[np
 
     Args:
         marked: (H, W).
-        backend: see :func:`pamm.ops.boundary_counts.boundary_counts`; with ``scipy`` it is scikit-image's.
+        backend: see :func:`pamm.ops.boundaries.counts.boundary_counts`; with ``scipy`` it is scikit-image's.
     """
     if choose_backend(backend) == "scipy":
         return np.asarray(_thin(marked), dtype=bool)
-    from pamm.ops.boundary_numba import thin_numba
+    from pamm.ops.boundaries.compiled import thin_numba
 
     return thin_numba(marked)

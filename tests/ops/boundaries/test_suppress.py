@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pamm.ops.boundary_suppress import suppress
+from pamm.ops.boundaries.suppress import suppress
 
 
 def ridge(angle, size=(60, 60), width=3.0):

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from fetch_toys import FILES, tar_bytes, tree, zip_bytes
+from pamm.data.fetching.unpack import ArchiveError, Limits, archive_suffix, find_root, unpack
 from pamm.data.files import WriteError
-from pamm.data.unpack import ArchiveError, Limits, archive_suffix, find_root, unpack
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ def test_the_same_folder_without_end(refused):
 
 @pytest.mark.parametrize("pack", [lambda *members: tar_of(*members, mode="w:gz"), zip_of])
 def test_a_bomb(pack, refused, monkeypatch):
-    monkeypatch.setattr("pamm.data.unpack._FREE", 0)
+    monkeypatch.setattr("pamm.data.fetching.unpack._FREE", 0)
     assert "unpacks to more than" in refused(pack(("zeros", bytes(3 << 20))))
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pamm.data.images import read_map
 from pamm.data.mat_files import read_label_map, read_variable
 from pamm.metrics.boundary import BoundaryProtocol
-from pamm.ops.boundary_maps import boundary_truth
+from pamm.ops.boundaries.maps import boundary_truth
 
 MAPS = (".png", ".npy", ".npz", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg")
 """Suffixes of maps that are read."""

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pamm.data.download import SourceError, check, discard, download
+from pamm.data.fetching.download import SourceError, check, discard, download
+from pamm.data.fetching.sources import SETS, Source, read_sources
+from pamm.data.fetching.unpack import LIMITS, ArchiveError, archive_suffix, find_root, unpack
 from pamm.data.files import WriteError
-from pamm.data.sources import SETS, Source, read_sources
-from pamm.data.unpack import LIMITS, ArchiveError, archive_suffix, find_root, unpack
 from pamm.names import unknown_name
 
 Progress = Callable[[str, int, int | None], None]
@@ -53,10 +53,10 @@ def fetch(
     What was downloaded of an archive lies beside the folder, in ``NAME.*.part``; the next call goes on there.
 
     Args:
-        name: a name of :data:`pamm.data.sources.SETS`.
+        name: a name of :data:`pamm.data.fetching.sources.SETS`.
         out: root folder the set is to have; it must be missing or empty.
         archive: address or path of an archive or folder, instead of the known sources.
-        sources: YAML file of sources, instead of the known ones (see :mod:`pamm.data.sources`).
+        sources: YAML file of sources, instead of the known ones (see :mod:`pamm.data.fetching.sources`).
         keep: keep the downloaded archive beside the folder.
         overwrite: replace the set that the folder holds.
         tell: called with a line for each source that is tried, and for each that failed.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pamm.data.sources import SETS, Source, read_sources
+from pamm.data.fetching.sources import SETS, Source, read_sources
 
 
 def test_the_known_ones():

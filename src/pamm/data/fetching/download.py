@@ -21,9 +21,9 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote
 
+from pamm.data.fetching.sources import Source
+from pamm.data.fetching.unpack import LIMITS, ArchiveError, refuse_page
 from pamm.data.files import WriteError, atomic_write
-from pamm.data.sources import Source
-from pamm.data.unpack import LIMITS, ArchiveError, refuse_page
 from pamm.records import build
 
 Progress = Callable[[int, int | None], None]

@@ -8,9 +8,9 @@ import pytest
 
 from fetch_toys import FILES, Page, serve, tar_bytes, tree, zip_bytes
 from pamm.cli import main
-from pamm.data import download as download_module
-from pamm.data import fetch as module
-from pamm.data.fetch import FetchError, fetch
+from pamm.data.fetching import download as download_module
+from pamm.data.fetching import fetch as module
+from pamm.data.fetching.fetch import FetchError, fetch
 from pamm.data.files import WriteError
 
 BODY = tar_bytes()
@@ -163,7 +163,7 @@ def test_a_failure_leaves_the_download_and_nothing_else(step, failure, home, mon
     page = Page(BODY)
     with serve({"/a": page}) as server:
         with monkeypatch.context() as patch:
-            patch.setattr(f"pamm.data.fetch.{step}", fail)
+            patch.setattr(f"pamm.data.fetching.fetch.{step}", fail)
             with pytest.raises(KeyboardInterrupt if isinstance(failure, KeyboardInterrupt) else WriteError):
                 fetch("nyud", home / "NYUDv2", archive=f"{server}/a")
         left = sorted(os.listdir(home))

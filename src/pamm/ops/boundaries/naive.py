@@ -19,7 +19,7 @@ _ROUNDING = 1e-9
 def count_naive(
     levels: NDArray[np.integer], truths: NDArray[np.bool_], *, tolerance: float, count: int
 ) -> NDArray[np.int64]:
-    """Count matches at every level; see :func:`pamm.ops.boundary_counts.boundary_counts`.
+    """Count matches at every level; see :func:`pamm.ops.boundaries.counts.boundary_counts`.
 
     Args:
         levels: (H, W), how many thresholds each pixel passes.

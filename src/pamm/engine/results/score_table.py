@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pamm.engine.evaluate import TaskResult
-from pamm.engine.published import PUBLISHED, PublishedSet, ScoreColumn
-from pamm.engine.result_table import Cell, Column, ResultTable
-from pamm.engine.runs import Run, check_baselines, check_same_score
+from pamm.engine.results.published import PUBLISHED, PublishedSet, ScoreColumn
+from pamm.engine.results.result_table import Cell, Column, ResultTable
+from pamm.engine.results.runs import Run, check_baselines, check_same_score
 from pamm.metrics import relative_gain
 
 OURS = "pamm eval"

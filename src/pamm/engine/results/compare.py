@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from pamm.engine.result_table import Cell, Column, ResultTable
-from pamm.engine.runs import Run, check_baselines, check_same_data, check_same_score
-from pamm.engine.score_table import gain_note, headline_column, mean_gain, score_table, task_gain
+from pamm.engine.results.result_table import Cell, Column, ResultTable
+from pamm.engine.results.runs import Run, check_baselines, check_same_data, check_same_score
+from pamm.engine.results.score_table import gain_note, headline_column, mean_gain, score_table, task_gain
 from pamm.names import unknown_name
 
 

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from pamm.engine.published import PUBLISHED
-from pamm.engine.score_table import eval_table
+from pamm.engine.results.published import PUBLISHED
+from pamm.engine.results.score_table import eval_table
 from run_toys import run
 
 OURS = {"semseg": ("mIoU", 61.0), "depth": ("RMSE", 0.45), "normals": ("mErr", 18.0), "edge": ("odsF", 79.0)}

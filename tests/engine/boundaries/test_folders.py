@@ -11,11 +11,11 @@ from scipy.io import savemat
 
 from boundary_toys import detector, regions
 from pamm.cli import main
-from pamm.engine import boundary_folders
-from pamm.engine.boundary_files import read_probability, read_truth
-from pamm.engine.boundary_folders import score_folders
+from pamm.engine.boundaries import folders as boundary_folders
+from pamm.engine.boundaries.files import read_probability, read_truth
+from pamm.engine.boundaries.folders import score_folders
 from pamm.metrics.boundary import PROTOCOLS, best_counts, boundary_scores, image_counts
-from pamm.ops.boundary_maps import boundary_truth, label_boundaries
+from pamm.ops.boundaries.maps import boundary_truth, label_boundaries
 
 NYUD, PARTS, BSDS = (PROTOCOLS[name] for name in ("nyud", "pascal_context", "bsds"))
 NAMES = ["a", "b", "c", "d"]

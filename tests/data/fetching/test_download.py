@@ -10,11 +10,11 @@ from collections import namedtuple
 import pytest
 
 from fetch_toys import Page, serve, tar_bytes
-from pamm.data import download as module
-from pamm.data.download import SourceError, download
+from pamm.data.fetching import download as module
+from pamm.data.fetching.download import SourceError, download
+from pamm.data.fetching.sources import Source
+from pamm.data.fetching.unpack import ArchiveError
 from pamm.data.files import WriteError
-from pamm.data.sources import Source
-from pamm.data.unpack import ArchiveError
 
 BODY = tar_bytes()
 HALF = len(BODY) // 2

@@ -13,7 +13,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pamm.engine.boundary_files import MAPS, TRUTHS, find_maps, read_probability, read_truth
+from pamm.engine.boundaries.files import MAPS, TRUTHS, find_maps, read_probability, read_truth
 from pamm.metrics.boundary import BoundaryProtocol, BoundaryScores, best_counts, boundary_scores, image_counts
 
 _NAMED = 3
@@ -59,14 +59,14 @@ def score_folders(
     """Score the maps of one folder against those of another.
 
     Args:
-        predictions: maps of anyone's model, see :func:`pamm.engine.boundary_files.read_probability`.
-        truths: true boundaries of the same names, see :func:`pamm.engine.boundary_files.read_truth`.
+        predictions: maps of anyone's model, see :func:`pamm.engine.boundaries.files.read_probability`.
+        truths: true boundaries of the same names, see :func:`pamm.engine.boundaries.files.read_truth`.
         protocol: how to score.
         ids: names of the images to score; all predictions if left out.
         notes: file in which the counts of each image are kept as they come, so that a run that was stopped goes on.
             Counts of files that changed since, or by another protocol, are not used.
         workers: images at a time.
-        backend: see :func:`pamm.ops.boundary_counts.boundary_counts`.
+        backend: see :func:`pamm.ops.boundaries.counts.boundary_counts`.
         progress: called with the number of images done, and of all.
 
     Returns:

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pamm.names import unknown_name
-from pamm.ops.boundary_grid import level_map
-from pamm.ops.boundary_naive import count_naive
+from pamm.ops.boundaries.grid import level_map
+from pamm.ops.boundaries.naive import count_naive
 
 Backend = Literal["numba", "scipy"]
 ENVIRONMENT = "PAMM_BOUNDARY_BACKEND"
@@ -59,7 +59,7 @@ def boundary_counts(
     truths = truths.astype(bool)
     if choose_backend(backend) == "scipy":
         return count_naive(levels, truths, tolerance=tolerance, count=len(cuts))
-    from pamm.ops.boundary_numba import count_numba
+    from pamm.ops.boundaries.compiled import count_numba
 
     return count_numba(level_map(levels, truths, tolerance), len(cuts))
 

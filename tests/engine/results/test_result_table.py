@@ -7,7 +7,7 @@ import re
 import pytest
 from rich.console import Console
 
-from pamm.engine.result_table import Cell, Column, ResultTable, write_tables
+from pamm.engine.results.result_table import Cell, Column, ResultTable, write_tables
 
 COLUMNS = (
     Column("method", numeric=False),

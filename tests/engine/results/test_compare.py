@@ -5,9 +5,9 @@ import math
 
 import pytest
 
-from pamm.engine.compare import compare
 from pamm.engine.evaluate import EvalResult
-from pamm.engine.runs import read_baselines, read_run, read_runs
+from pamm.engine.results.compare import compare
+from pamm.engine.results.runs import read_baselines, read_run, read_runs
 from run_toys import run, write
 
 BASE = run("base", semseg=("mIoU", 50.0), depth=("RMSE", 0.5), edge=("AP", 40.0))

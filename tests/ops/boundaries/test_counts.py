@@ -6,10 +6,10 @@ from scipy.optimize import linear_sum_assignment
 from skimage.morphology import thin as skimage_thin
 
 from boundary_toys import SEISM, detector, regions
-from pamm.ops import boundary_counts as module
-from pamm.ops.boundary_counts import boundary_counts, choose_backend
-from pamm.ops.boundary_grid import offsets_within
-from pamm.ops.boundary_maps import boundary_truth, label_boundaries, thin
+from pamm.ops.boundaries import counts as module
+from pamm.ops.boundaries.counts import boundary_counts, choose_backend
+from pamm.ops.boundaries.grid import offsets_within
+from pamm.ops.boundaries.maps import boundary_truth, label_boundaries, thin
 
 BACKENDS = ("numba", "scipy")
 SIZES = [(1, 1), (1, 9), (7, 1), (2, 2), (5, 8), (40, 33)]

@@ -12,7 +12,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from pamm.ops.boundary_grid import NEIGHBOURS, LevelMap, thinning_table
+from pamm.ops.boundaries.grid import NEIGHBOURS, LevelMap, thinning_table
 
 Ints = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
@@ -22,7 +22,7 @@ _TABLE = thinning_table()
 
 
 def count_numba(grid: LevelMap, levels: int) -> Ints:
-    """Count matches at every level; see :func:`pamm.ops.boundary_counts.boundary_counts`."""
+    """Count matches at every level; see :func:`pamm.ops.boundaries.counts.boundary_counts`."""
     return _count(
         grid.pixels,
         grid.levels,

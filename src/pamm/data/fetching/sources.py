@@ -135,7 +135,7 @@ def read_sources(path: str | Path, name: str) -> tuple[Source, ...]:
     except yaml.YAMLError as error:
         raise ValueError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(plain, Mapping) or not all(isinstance(entries, list) for entries in plain.values()):
-        raise ValueError(f"{path}: wanted the names of sets, each with a list of sources: see `pamm.data.sources`")
+        raise ValueError(f"{path}: wanted the names of sets, each with a list of sources: see {__name__}")
     for key in plain:
         if key not in SETS:
             raise ValueError(f"{path}: {unknown_name('set', key, SETS)}")

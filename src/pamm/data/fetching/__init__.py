@@ -1,0 +1,1 @@
+"""Getting the archives of the benchmarks: sources, downloads, unpacking."""

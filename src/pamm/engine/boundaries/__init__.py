@@ -1,0 +1,1 @@
+"""Boundary scores of folders of maps."""

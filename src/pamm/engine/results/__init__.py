@@ -1,0 +1,1 @@
+"""Tables of results: of one run beside published ones, and of runs side by side."""

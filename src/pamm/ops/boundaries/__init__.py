@@ -1,0 +1,1 @@
+"""Boundaries as lines: suppression, thinning, and matching one to one."""
