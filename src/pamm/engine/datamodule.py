@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
+import cv2
 import lightning as L
 import numpy as np
 import torch
@@ -62,6 +63,7 @@ class StreamSampler(Sampler[int]):
 
 
 def _single_thread(_: int) -> None:
+    cv2.setNumThreads(1)
     torch.set_num_threads(1)
 
 
