@@ -63,7 +63,8 @@ class StreamSampler(Sampler[int]):
 
 
 def _single_thread(_: int) -> None:
-    cv2.setNumThreads(1)
+    # 0 leaves the threads alone; 1 would wait for those of the process that this one is a fork of, for ever
+    cv2.setNumThreads(0)
     torch.set_num_threads(1)
 
 
