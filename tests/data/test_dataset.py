@@ -72,6 +72,14 @@ def test_partial_labels_collate():
     assert batch["name"] == list("012345")
 
 
+def test_labels_that_cannot_be_written_become_tensors():
+    depth = np.ones((4, 5), np.float32)
+    depth.flags.writeable = False
+    tensors = to_tensors(Sample(np.zeros((4, 5, 3), np.uint8), {"depth": depth}), TASK_LIST, mean=MEAN, std=STD)
+    tensors["labels"]["depth"] += 1
+    assert (depth == 1).all()
+
+
 def test_a_label_of_another_size_is_refused():
     sample = Sample(np.zeros((4, 5, 3), np.uint8), {"depth": np.ones((4, 4), np.float32)}, "odd")
     with pytest.raises(ValueError, match=r"odd: the depth label is \(1, 4, 4\).*\(1, 4, 5\) fits"):

@@ -5,16 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from pamm.data.photometric import PhotometricDistortion
 from pamm.data.sample import Sample
-from pamm.data.transforms import (
-    CentrePad,
-    PhotometricDistortion,
-    RandomCrop,
-    RandomFlip,
-    RandomScale,
-    TestTransform,
-    TrainTransform,
-)
+from pamm.data.transforms import CentrePad, RandomView, TestTransform, TrainTransform
 from pamm.tasks import TASKS, Task, get_tasks
 from toys import ALBEDO
 
@@ -52,6 +45,21 @@ def full(height=40, width=60, seed=0):
     return Sample(draw.integers(0, 256, (height, width, 3)).astype(np.uint8), labels, "full")
 
 
+def scaled(factor, **settings):
+    """Only scales, unless told otherwise."""
+    return RandomView(ALL, (200, 200), (factor, factor), **{"flip": 0.0, "task": None, **settings})
+
+
+def mirror():
+    """Only mirrors."""
+    return scaled(1.0, flip=1.0)
+
+
+def crop(canvas, task=None):
+    """Only crops."""
+    return RandomView((*ALL, PLACE), canvas, (1.0, 1.0), 0.0, task)
+
+
 def inside(sample):
     top, bottom, left, right = sample.padding
     height, width = sample.image.shape[:2]
@@ -79,7 +87,7 @@ def test_image_and_labels_stay_in_register(seed, canvas):
 @pytest.mark.parametrize("factor", [0.5, 0.77, 1.0, 1.6, 2.0])
 def test_scale_resizes_everything_and_divides_distances(factor):
     sample = full()
-    out = RandomScale(ALL, factor, factor)(sample, rng())
+    out = scaled(factor)(sample, rng())
     size = (round(40 * factor), round(60 * factor))
     assert out.image.shape[:2] == size
     assert {label.shape[:2] for label in out.labels.values()} == {size}
@@ -96,20 +104,20 @@ def test_scale_resizes_everything_and_divides_distances(factor):
 
 def test_flip_mirrors_everything_and_negates_x_of_directions_only():
     sample = full()
-    out = RandomFlip(ALL, 1.0)(sample, rng())
+    out = mirror()(sample, rng())
     assert (out.image == sample.image[:, ::-1]).all()
     for name in ("semseg", "depth", "edge", "albedo"):
         assert (out.labels[name] == sample.labels[name][:, ::-1]).all()
     assert out.labels["normals"][5, 5] == pytest.approx([-0.6, 0, 0.8])
     assert (out.labels["normals"][0, -1] == 0).all()
     assert out.labels["flow"][5, 5] == pytest.approx([1, 0])
-    again = RandomFlip(ALL, 1.0)(out, rng())
+    again = mirror()(out, rng())
     assert all((again.labels[name] == sample.labels[name]).all() for name in sample.labels)
 
 
 def test_flip_happens_half_the_time():
     sample = painted(2, 2)
-    flips = sum(RandomFlip((PLACE,))(sample, rng(seed)).image[0, 0, 0] == 1 for seed in range(400))
+    flips = sum(scaled(1.0, flip=0.5)(sample, rng(seed)).image[0, 0, 0] == 1 for seed in range(400))
     assert 160 < flips < 240
 
 
@@ -117,7 +125,8 @@ def lopsided():
     """Left nine tenths one class, and a varied strip at the right."""
     semseg = np.zeros((20, 200), np.uint8)
     semseg[:, 180:] = np.arange(20) % 4
-    return Sample(np.zeros((20, 200, 3), np.uint8), {"semseg": semseg}, "lopsided")
+    columns = np.broadcast_to(np.arange(200, dtype=np.uint8)[:, None], (20, 200, 3))
+    return Sample(columns.copy(), {"semseg": semseg}, "lopsided")
 
 
 def varied(sample):
@@ -125,24 +134,33 @@ def varied(sample):
 
 
 def test_crop_prefers_windows_that_no_class_fills():
-    guided = sum(varied(RandomCrop((20, 20), "semseg")(lopsided(), rng(seed))) for seed in range(200))
-    blind = sum(varied(RandomCrop((20, 20), None)(lopsided(), rng(seed))) for seed in range(200))
+    guided = sum(varied(crop((20, 20), "semseg")(lopsided(), rng(seed))) for seed in range(200))
+    blind = sum(varied(crop((20, 20))(lopsided(), rng(seed))) for seed in range(200))
     assert guided > 2 * blind
 
 
+def test_crop_is_guided_by_classes_that_are_not_learnt():
+    def strip(seed):
+        left = RandomView((PLACE,), (20, 20), (1.0, 1.0), 0.0)(dataclasses.replace(lopsided()), rng(seed))
+        assert left.labels == {}
+        return left.image[0, 0, 0]
+
+    assert sum(strip(seed) > 160 for seed in range(200)) > 60
+
+
 def test_crop_guided_by_a_label_that_is_missing_takes_any_window():
-    out = RandomCrop((8, 8), "semseg")(painted(), rng())
+    out = crop((8, 8), "semseg")(painted(), rng())
     assert out.image.shape == (8, 8, 3)
 
 
 def test_crop_gives_up_after_its_tries():
     semseg = np.zeros((20, 20), np.uint8)
-    out = RandomCrop((8, 8), "semseg")(Sample(np.zeros((20, 20, 3), np.uint8), {"semseg": semseg}), rng())
+    out = crop((8, 8), "semseg")(Sample(np.zeros((20, 20, 3), np.uint8), {"semseg": semseg}), rng())
     assert out.image.shape == (8, 8, 3)
 
 
 def test_crop_reaches_every_window():
-    corners = {tuple(RandomCrop((2, 3), None)(painted(3, 5), rng(s)).labels["place"][0, 0]) for s in range(200)}
+    corners = {tuple(crop((2, 3))(painted(3, 5), rng(s)).labels["place"][0, 0]) for s in range(200)}
     assert corners == {(x, y) for x in range(3) for y in range(2)}
 
 
@@ -203,7 +221,7 @@ def test_an_image_larger_than_the_test_canvas_is_refused():
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (2, 1)])
 def test_an_impossible_scale_range_is_refused(low, high):
     with pytest.raises(ValueError, match="two positive factors"):
-        RandomScale(ALL, low, high)
+        RandomView(ALL, (32, 32), (low, high))
 
 
 def test_same_generator_same_result_and_scaling_can_be_off():

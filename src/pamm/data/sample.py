@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -78,23 +79,28 @@ def to_tensors(sample: Sample, tasks: Sequence[Task], *, mean: Sequence[float], 
     Returns:
         ``image``: (3, H, W) float32, normalised, 0 in the padding. ``labels``: by task name (1, H, W) int64 for
         classes, (1, H, W) float32 for yes/no questions, else (C, H, W) float32; filled with the task's ``ignore``
-        where the sample has no label. ``name``: str.
+        where the sample has no label; values may share the sample's memory. ``name``: str.
 
     Raises:
         ValueError: if a label's size or number of channels does not fit the image and the task.
     """
-    scale = np.float32(1) / (255 * np.asarray(std, dtype=np.float32))
-    shift = np.asarray(mean, dtype=np.float32) / np.asarray(std, dtype=np.float32)
-    height, width = sample.image.shape[:2]
-    top, bottom, left, right = sample.padding
-    image = np.zeros((3, height, width), dtype=np.float32)
-    inside = (slice(top, height - bottom), slice(left, width - right))
-    image[:, *inside] = (sample.image[inside] * scale - shift).transpose(2, 0, 1)
     return {
-        "image": torch.from_numpy(image),
+        "image": _image_tensor(sample, mean, std),
         "labels": {task.name: _label_tensor(sample, task) for task in tasks},
         "name": sample.name,
     }
+
+
+def _image_tensor(sample: Sample, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    height, width = sample.image.shape[:2]
+    top, bottom, left, right = sample.padding
+    image = np.empty((3, height, width), dtype=np.float32)
+    for plane, bright, centre, spread in zip(image, cv2.split(sample.image), mean, std, strict=True):
+        np.multiply(bright, np.float32(1 / (255 * spread)), out=plane)
+        plane -= np.float32(centre / spread)
+        plane[:top] = plane[height - bottom :] = 0
+        plane[:, :left] = plane[:, width - right :] = 0
+    return torch.from_numpy(image)
 
 
 def _label_tensor(sample: Sample, task: Task) -> Tensor:
@@ -108,4 +114,4 @@ def _label_tensor(sample: Sample, task: Task) -> Tensor:
             f"{sample.name}: the {task.name} label is {channels_first.shape} (channels, rows, columns), "
             f"{shape} fits the image and the task: check the data set"
         )
-    return torch.from_numpy(np.ascontiguousarray(channels_first)).to(task.label_dtype)
+    return torch.from_numpy(np.require(channels_first, requirements=("C", "W"))).to(task.label_dtype)

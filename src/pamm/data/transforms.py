@@ -7,18 +7,16 @@ from the task's data. Normalisation is the last step and lives in :func:`pamm.da
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
+from pamm.data.photometric import PhotometricDistortion
 from pamm.data.sample import Sample
+from pamm.data.view import Label, View, Window
 from pamm.tasks import IGNORE, Task
 
-Label = NDArray[Any]
-Image = NDArray[np.uint8]
 Canvas = tuple[int, int]
 Transform = Callable[[Sample, Generator], Sample]
 
@@ -28,153 +26,87 @@ def _map_labels(sample: Sample, tasks: Sequence[Task], change: Callable[[Label, 
 
 
 @dataclass(frozen=True)
-class RandomScale:
-    """Resize by a factor drawn evenly: image bilinear, labels nearest, distances divided by the factor."""
+class RandomView:
+    """Resize by a factor drawn evenly, cut out a window no larger than the canvas, and mirror it, or not.
+
+    The image is resized bilinearly, labels to the nearest pixel. Distances are divided by the factor, and directions
+    in a mirrored view point the other way along x. Windows that one class fills are avoided.
+    """
 
     tasks: tuple[Task, ...]
     """Tasks whose labels are kept."""
-    low: float = 0.5
-    """Smallest factor."""
-    high: float = 2.0
-    """Largest factor."""
-
-    def __post_init__(self) -> None:
-        """Check the range."""
-        if not 0 < self.low <= self.high:
-            raise ValueError(f"scale range {self.low}..{self.high}: give two positive factors, the smaller first")
-
-    def __call__(self, sample: Sample, rng: Generator) -> Sample:
-        """Draw a factor and resize."""
-        factor = float(rng.uniform(self.low, self.high))
-        height, width = (max(1, round(side * factor)) for side in sample.image.shape[:2])
-        if factor == 1:
-            return sample
-
-        def resize(label: Label, task: Task) -> Label:
-            # the exact variant samples at pixel centres, as the bilinear image does; plain nearest is half a pixel off
-            resized = cv2.resize(label, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
-            if task.inverse_to_zoom:
-                resized = np.where(resized == task.ignore, resized, resized / factor).astype(label.dtype)
-            return resized
-
-        return dataclasses.replace(
-            sample,
-            image=np.asarray(cv2.resize(sample.image, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8),
-            labels=_map_labels(sample, self.tasks, resize),
-        )
-
-
-@dataclass(frozen=True)
-class RandomCrop:
-    """Cut out a window no larger than the canvas, avoiding windows that one class fills."""
-
     canvas: Canvas
     """Rows and columns of the window; a smaller image stays whole along that side."""
+    scale: tuple[float, float] = (0.5, 2.0)
+    """Smallest and largest factor."""
+    flip: float = 0.5
+    """How often the view is mirrored."""
     task: str | None = "semseg"
-    """Class map that a window should show variety of; without it, or its label, the first window is taken."""
+    """Class map that windows should show variety of; without it, or its label, the first window is taken."""
     largest_share: float = 0.75
     """Share of the window's labelled pixels that no class should exceed. (The released loaders leave unlabelled
     pixels out of the count, and so do we.)"""
     tries: int = 10
     """Windows drawn before one is taken as it is."""
 
+    def __post_init__(self) -> None:
+        """Check the range."""
+        low, high = self.scale
+        if not 0 < low <= high:
+            raise ValueError(f"scale range {low}..{high}: give two positive factors, the smaller first")
+
     def __call__(self, sample: Sample, rng: Generator) -> Sample:
-        """Draw windows until one is varied enough, and cut."""
+        """Draw a factor, windows until one is varied enough, and whether to mirror."""
+        factor = float(rng.uniform(*self.scale))
+        height, width = sample.image.shape[:2]
+        size = (max(1, round(height * factor)), max(1, round(width * factor)))
+        mirrored = bool(rng.random() < self.flip)
         classes = sample.labels.get(self.task) if self.task else None
         for _ in range(self.tries):
-            window = self._draw(sample.image.shape[:2], rng)
-            if classes is None or self._varied(classes[window]):
+            view = View((height, width), size, self._window(size, rng), mirrored)
+            seen = None if classes is None else view.label(classes)
+            if seen is None or self._varied(seen):
                 break
-        return dataclasses.replace(
-            sample,
-            image=sample.image[window],
-            labels={name: label[window] for name, label in sample.labels.items()},
-        )
 
-    def _draw(self, size: tuple[int, ...], rng: Generator) -> tuple[slice, slice]:
-        starts = [int(rng.integers(max(0, side - limit) + 1)) for side, limit in zip(size, self.canvas, strict=True)]
-        return slice(starts[0], starts[0] + self.canvas[0]), slice(starts[1], starts[1] + self.canvas[1])
+        def show(label: Label, task: Task) -> Label:
+            shown = view.label(label) if seen is None or label is not classes else seen
+            if task.inverse_to_zoom:
+                shown = _change(shown, task, lambda values: np.divide(values, factor, out=values))
+            if task.kind == "direction" and mirrored:
+                shown = _change(shown, task, lambda values: np.subtract(0, values[..., 0], out=values[..., 0]))
+            return shown
+
+        return dataclasses.replace(sample, image=view.image(sample.image), labels=_map_labels(sample, self.tasks, show))
+
+    def _window(self, size: tuple[int, int], rng: Generator) -> Window:
+        return _part(size[0], self.canvas[0], rng), _part(size[1], self.canvas[1], rng)
 
     def _varied(self, classes: Label) -> bool:
-        counts = np.bincount(classes.ravel().astype(np.intp), minlength=IGNORE + 1)
-        counts[IGNORE] = 0
-        return bool(counts.max() <= self.largest_share * counts.sum() and counts.any())
+        rest = classes.size - np.count_nonzero(classes == IGNORE)
+        most = self.largest_share * rest
+        # to count one class is ten times as fast as to count all; the largest few leave too little for any other
+        sampled = np.bincount(classes[::8, ::8].ravel(), minlength=IGNORE + 1)[:IGNORE]
+        for number in np.argsort(-sampled).tolist():
+            count = np.count_nonzero(classes == number)
+            rest -= count
+            if count > most or rest <= most:
+                return bool(0 < count <= most)
+        return False
 
 
-@dataclass(frozen=True)
-class RandomFlip:
-    """Mirror left and right; directions then point the other way along x."""
-
-    tasks: tuple[Task, ...]
-    """Tasks whose labels are kept."""
-    probability: float = 0.5
-    """How often the image is mirrored."""
-
-    def __call__(self, sample: Sample, rng: Generator) -> Sample:
-        """Mirror, or not."""
-        if rng.random() >= self.probability:
-            return sample
-
-        def flip(label: Label, task: Task) -> Label:
-            flipped = label[:, ::-1].copy()
-            if task.kind == "direction":
-                flipped[..., 0] = np.where((flipped == task.ignore).all(axis=-1), task.ignore, 0 - flipped[..., 0])
-            return flipped
-
-        return dataclasses.replace(
-            sample, image=sample.image[:, ::-1].copy(), labels=_map_labels(sample, self.tasks, flip)
-        )
+def _part(side: int, limit: int, rng: Generator) -> slice:
+    start = int(rng.integers(max(0, side - limit) + 1))
+    return slice(start, start + min(side, limit))
 
 
-@dataclass(frozen=True)
-class PhotometricDistortion:
-    """Change brightness, contrast, saturation and hue, each with the same probability."""
-
-    brightness: float = 32.0
-    """Largest amount added or taken away, of 255."""
-    contrast: tuple[float, float] = (0.5, 1.5)
-    """Range of the factor on all values, applied before or after the colours at random."""
-    saturation: tuple[float, float] = (0.5, 1.5)
-    """Range of the factor on the saturation."""
-    hue: int = 18
-    """Largest turn of the hue, of 180."""
-    probability: float = 0.5
-    """How often each of the four is applied."""
-
-    def __call__(self, sample: Sample, rng: Generator) -> Sample:
-        """Distort the image; labels stay as they are."""
-        image = sample.image
-        if self._applies(rng):
-            image = _linear(image, 1.0, rng.uniform(-self.brightness, self.brightness))
-        contrast_first = rng.random() < 0.5
-        if contrast_first:
-            image = self._contrast(image, rng)
-        if self._applies(rng):
-            image = _colour(image, saturation=rng.uniform(*self.saturation))
-        if self._applies(rng):
-            image = _colour(image, turn=int(rng.integers(-self.hue, self.hue, endpoint=True)))
-        if not contrast_first:
-            image = self._contrast(image, rng)
-        return dataclasses.replace(sample, image=image)
-
-    def _applies(self, rng: Generator) -> bool:
-        return bool(rng.random() < self.probability)
-
-    def _contrast(self, image: Image, rng: Generator) -> Image:
-        return _linear(image, rng.uniform(*self.contrast), 0.0) if self._applies(rng) else image
-
-
-def _linear(values: Image, factor: float, offset: float) -> Image:
-    table: Image = np.clip(np.arange(256) * factor + offset, 0, 255).astype(np.uint8)
-    changed: Image = table[values]
-    return changed
-
-
-def _colour(image: Image, *, saturation: float = 1.0, turn: int = 0) -> Image:
-    hue, amount, value = (np.asarray(plane, np.uint8) for plane in cv2.split(cv2.cvtColor(image, cv2.COLOR_RGB2HSV)))
-    turned = ((hue.astype(np.int16) + turn) % 180).astype(np.uint8)
-    changed = cv2.merge([turned, _linear(amount, saturation, 0.0), value])
-    return np.asarray(cv2.cvtColor(changed, cv2.COLOR_HSV2RGB), np.uint8)
+def _change(label: Label, task: Task, change: Callable[[Label], object]) -> Label:
+    """Change an array in place, but not pixels that have no label."""
+    # neither a quotient nor a sign changes 0
+    ignored = (label == task.ignore).reshape(*label.shape[:2], -1).all(axis=-1) if task.ignore else None
+    change(label)
+    if ignored is not None:
+        label[ignored] = task.ignore
+    return label
 
 
 @dataclass(frozen=True)
@@ -203,19 +135,26 @@ class CentrePad:
         padding = (top, rows - top, left, columns - left)
 
         def pad(label: Label, task: Task) -> Label:
-            widths = [padding[:2], padding[2:], (0, 0)][: label.ndim]
-            return np.pad(label, widths, constant_values=np.asarray(task.ignore, dtype=label.dtype))
+            if not any(padding):
+                return label
+            channels = label.shape[2:]
+            # one after another in memory, as tensors want them
+            planes = np.full((*channels, *self.canvas), task.ignore, dtype=label.dtype)
+            padded = planes.transpose(1, 2, 0) if channels else planes
+            padded[top : top + height, left : left + width] = label
+            return padded
 
+        image = cv2.copyMakeBorder(sample.image, *padding, cv2.BORDER_CONSTANT, value=0)
         return dataclasses.replace(
             sample,
-            image=np.pad(sample.image, [padding[:2], padding[2:], (0, 0)]),
+            image=np.asarray(image, np.uint8),
             labels=_map_labels(sample, self.tasks, pad),
             padding=padding,
         )
 
 
 class TrainTransform:
-    """Scale, crop, flip, distort the colours, pad."""
+    """Show a random view (scale, crop, flip), distort the colours, pad."""
 
     def __init__(
         self,
@@ -233,15 +172,13 @@ class TrainTransform:
             canvas: rows and columns of what comes out.
             tasks: tasks whose labels are kept.
             scale: smallest and largest factor of the random scale; (1, 1) turns it off.
-            crop_task: class map whose variety guides the crop (see :class:`RandomCrop`), or None.
+            crop_task: class map whose variety guides the crop (see :class:`RandomView`), or None.
             flip: whether half of the images are mirrored.
             distort: whether brightness, contrast, saturation and hue vary.
         """
         kept = tuple(tasks)
         self.steps: tuple[Transform, ...] = (
-            RandomScale(kept, *scale),
-            RandomCrop(canvas, crop_task),
-            RandomFlip(kept, 0.5 if flip else 0.0),
+            RandomView(kept, canvas, scale, 0.5 if flip else 0.0, crop_task),
             PhotometricDistortion(probability=0.5 if distort else 0.0),
             CentrePad(kept, canvas),
         )

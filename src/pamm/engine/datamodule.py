@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
+import cv2
 import lightning as L
 import numpy as np
 import torch
@@ -62,6 +63,8 @@ class StreamSampler(Sampler[int]):
 
 
 def _single_thread(_: int) -> None:
+    # 0 leaves the threads alone; 1 would wait for those of the process that this one is a fork of, for ever
+    cv2.setNumThreads(0)
     torch.set_num_threads(1)
 
 
