@@ -39,7 +39,8 @@ def test_against_the_original(shared, case):
     np.testing.assert_array_equal(counts[:, 1], table[:, 4])
     # where the map is flat the direction hangs on the rounding
     assert np.abs(counts[:, 3] - table[:, 6]).max() <= 3
-    # the original adds edges at random and loses some matches by it: never more, and not the same number every time
+    # The original adds edges at random and loses some matches by it: never more, and not the same number every time.
+    # On one and the same cut map of NYUD_predisgt its own F varies by 0.0053 (benchmarks/boundary_original.py).
     lost = counts[:, 0] - table[:, 3]
     assert lost.min() >= 0
     assert lost.max() <= max(1, 0.006 * table[:, 4].max())
@@ -48,21 +49,14 @@ def test_against_the_original(shared, case):
     assert abs(f_measure.max() - table[:, 0].max()) <= (0.001 if lost[f_measure.argmax()] <= 1 else 0.002)
 
 
-def test_the_set_against_the_original(shared):
-    cases = [oracle(shared, case) for case in CASES if case.startswith("NYUD")]
+@pytest.mark.parametrize("data", ["NYUD", "PASCALContext"])
+def test_the_set_against_the_original(shared, data):
+    cases = [oracle(shared, case) for case in CASES if case.startswith(data)]
     ours = sum(image_counts(*case[:3]) for case in cases)
     theirs = sum(case[3] for case in cases)[:, [3, 4, 5, 6]]
     difference = f_measures(ours)[2] - f_measures(theirs)[2]
     assert np.abs(difference).max() <= 0.002
     assert abs(f_measures(ours)[2].max() - f_measures(theirs)[2].max()) <= 0.001
-
-
-def test_the_original_differs_from_itself(shared):
-    """On the very same cut map its F varies by more than the distance that is allowed above."""
-    probability, _, _, table = oracle(shared, "NYUD_predisgt")
-    same = (np.array(PROTOCOLS["nyud"].thresholds) > 0.8) & (table[:, 6] == table[-1, 6])
-    assert set(np.unique(probability)) == {0, 1}
-    assert np.ptp(table[same, 0]) > 0.004
 
 
 @pytest.fixture
@@ -173,3 +167,5 @@ def test_a_boundary_everywhere_is_next_to_nothing():
     score.update(outputs, labels)
     constant.update(labels)
     assert 0 < constant.compute() < score.compute()["odsF"] / 2
+    constant.reset()
+    assert constant.inner.counts.sum() == 0

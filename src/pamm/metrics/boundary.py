@@ -76,7 +76,7 @@ PROTOCOLS: Mapping[str, BoundaryProtocol] = MappingProxyType(
 
 @dataclass(frozen=True, kw_only=True)
 class BoundaryScores:
-    """The scores over a set of images, as fractions."""
+    """The scores over a set of images, as fractions of 1."""
 
     odsF: float
     """Largest F-measure over thresholds, of counts summed over images."""
@@ -85,7 +85,8 @@ class BoundaryScores:
     oisF: float
     """F-measure of the counts at each image's own best threshold."""
     AP: float
-    """Area under precision over recall, on a grid of recall in steps of 0.01; 0 beyond what was reached."""
+    """Area under precision over recall: the sum over the 101 points of a grid of recall, over 100, so up to 1.01; 0
+    beyond what was reached, and of a curve of one point, as a map of yes and no has."""
     precision: tuple[float, ...]
     """Precision at each threshold."""
     recall: tuple[float, ...]

@@ -175,6 +175,11 @@ class _BoundaryEverywhere(Constant):
         output[:, -1] = 60
         self.inner.update(output, label)
 
+    def reset(self) -> None:
+        """Forget all batches."""
+        super().reset()
+        self.inner.reset()
+
     def compute(self) -> Tensor:
         """The score."""
         return self.inner.compute()[self.inner.headline]

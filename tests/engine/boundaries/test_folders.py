@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -57,7 +58,8 @@ def test_order_and_workers_change_nothing(folders):
     assert score_folders(*folders, NYUD, ids=["b"]).to_dict() != first
 
 
-def test_going_on_after_an_interruption(folders, tmp_path, monkeypatch):
+@pytest.mark.parametrize("tail", ['["c", "1', "damaged\n"])
+def test_going_on_after_an_interruption(folders, tmp_path, monkeypatch, tail):
     notes, counted = tmp_path / "notes", []
     real = boundary_folders._count
 
@@ -73,7 +75,7 @@ def test_going_on_after_an_interruption(folders, tmp_path, monkeypatch):
     kept = len(notes.read_text().splitlines()) - 1
     assert kept >= 1
     with notes.open("a") as stream:
-        stream.write('["c", [1')  # a line that was cut short
+        stream.write(tail)
     done = []
     monkeypatch.setattr(boundary_folders, "_count", lambda path, *rest: done.append(path.stem) or real(path, *rest))
     result = score_folders(*folders, NYUD, notes=notes)
@@ -93,6 +95,14 @@ def test_notes_of_other_files_or_protocols_are_not_used(folders, tmp_path):
     shape = np.asarray(Image.open(folders[0] / "b.png")).shape
     put(folders[0] / "b.png", np.zeros(shape, np.uint8))
     assert score_folders(*folders, NYUD, notes=notes).scores.odsF < before.scores.odsF
+    other = tmp_path / "other"
+    for file in folders[0].iterdir():  # of equal size and time
+        put(other / file.name, np.asarray(Image.open(file))[::-1])
+        os.utime(other / file.name, ns=(file.stat().st_atime_ns, file.stat().st_mtime_ns))
+    assert (
+        score_folders(other, folders[1], NYUD, notes=notes).to_dict()
+        == score_folders(other, folders[1], NYUD).to_dict()
+    )
     notes.write_bytes(b"\xff\xfe no notes")
     assert score_folders(*folders, NYUD, notes=notes).counts.keys() == before.counts.keys()
 
@@ -114,6 +124,22 @@ def test_what_does_not_fit(folders, break_it, message):
         score_folders(*folders, NYUD)
 
 
+def test_an_empty_list(folders):
+    with pytest.raises(ValueError, match="no image is named"):
+        score_folders(*folders, NYUD, ids=[])
+
+
+def test_an_annotator_s_map_that_changed(folders, tmp_path):
+    notes = tmp_path / "notes"
+    truth = tmp_path / "people"
+    for name in NAMES:
+        put(truth / f"{name}/1.png", np.asarray(Image.open(folders[1] / f"{name}.png")))
+    before = score_folders(folders[0], truth, BSDS, notes=notes).to_dict()
+    with Image.open(truth / "b/1.png") as picture:
+        put(truth / "b/1.png", np.asarray(picture)[::-1])
+    assert score_folders(folders[0], truth, BSDS, notes=notes).to_dict() != before
+
+
 def test_missing_folders(tmp_path, folders):
     with pytest.raises(ValueError, match="no such folder"):
         score_folders(tmp_path / "nowhere", folders[1], NYUD)
@@ -131,6 +157,10 @@ def test_probabilities_of_every_kind(tmp_path):
     for name, error in (("8.png", 0.002), ("16.png", 1e-5), ("rgb.png", 0.002), ("array.npy", 1e-7)):
         np.testing.assert_allclose(read_probability(tmp_path / name), values, atol=error)
     np.save(tmp_path / "logits.npy", values * 3)
+    bits = values > 0.4
+    for name, mode in (("bits.png", "1"), ("palette.png", "P")):
+        Image.fromarray(bits.astype(np.uint8) * 255).convert(mode).save(tmp_path / name)
+        np.testing.assert_array_equal(read_probability(tmp_path / name), bits)
     with pytest.raises(ValueError, match="or fractions"):
         read_probability(tmp_path / "logits.npy")
 
@@ -157,6 +187,10 @@ def test_truth_of_every_kind(tmp_path):
         np.testing.assert_array_equal(read_truth(tmp_path / name, BSDS), people)
     put(tmp_path / "one.png", people[0].astype(np.uint8))
     np.testing.assert_array_equal(read_truth(tmp_path / "one.png", BSDS), people[:1])
+    for bad in (packed | 15 << 12, np.where(np.eye(20, 30) > 0, packed, 4 << 12)):
+        put(tmp_path / "bad.png", bad.astype(np.uint16))
+        with pytest.raises(ValueError, match="one number of annotators"):
+            read_truth(tmp_path / "bad.png", BSDS)
     with pytest.raises(ValueError, match="no array LabelMap"):
         read_truth(tmp_path / "several.mat", PARTS)
     (tmp_path / "bad.mat").write_bytes(b"MATLAB? no")

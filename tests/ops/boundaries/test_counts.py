@@ -1,5 +1,8 @@
 """Thinning and matching: the compiled kernel and the plain one agree with each other and with exact assignments."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
@@ -132,3 +135,13 @@ def test_without_numba(monkeypatch):
         assert choose_backend() == "scipy"
     with pytest.raises(ModuleNotFoundError, match=r"pamm\[boundary\]"):
         choose_backend("numba")
+
+
+def test_where_nothing_can_be_kept():
+    """Neither the package's folder nor the user's can be written to."""
+    text = (
+        "import numpy as np; from numba.core import caching; caching.CacheImpl._locator_classes = []; "
+        "from pamm.ops.boundaries.maps import thin; print(thin(np.ones((3, 9), bool)).sum())"
+    )
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True)
+    assert done.stdout.strip() == "7", done.stderr

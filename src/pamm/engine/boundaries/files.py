@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from pamm.data.images import read_map
+from pamm.data.images import read_image, read_map
 from pamm.data.mat_files import read_label_map, read_variable
 from pamm.metrics.boundary import BoundaryProtocol
 from pamm.ops.boundaries.maps import boundary_truth
@@ -51,7 +52,7 @@ def read_probability(path: Path) -> NDArray[np.float32]:
     Raises:
         ValueError: if it is coloured, or its numbers are no probabilities.
     """
-    values = read_map(path)
+    values = read_image(path) if _is_indexed(path) else read_map(path)
     if values.ndim == 3 and (values == values[..., :1]).all():
         values = values[..., 0]
     if values.ndim != 2:
@@ -61,6 +62,15 @@ def read_probability(path: Path) -> NDArray[np.float32]:
     if values.dtype.kind == "f" and np.isfinite(values).all() and 0 <= values.min() and values.max() <= 1:
         return values.astype(np.float32)
     raise ValueError(f"{path}: {values.dtype} from {values.min()} to {values.max()}: store 8 or 16 bits, or fractions")
+
+
+def _is_indexed(path: Path) -> bool:
+    """Whether a picture stores bits or numbers of colours, not shades."""
+    try:
+        with Image.open(path) as picture:
+            return picture.mode in ("1", "P", "PA")
+    except OSError:
+        return False  # an array, or damaged, as reading it will tell
 
 
 def read_truth(path: Path, protocol: BoundaryProtocol) -> NDArray[np.bool_]:
@@ -89,6 +99,11 @@ def read_truth(path: Path, protocol: BoundaryProtocol) -> NDArray[np.bool_]:
     stored = _flat(path)
     if stored.dtype == np.uint16 and stored.min() >> PACKED:
         people = int(stored.flat[0] >> PACKED)
+        if people > PACKED or (stored >> PACKED != people).any():
+            raise ValueError(
+                f"{path}: the top 4 bits are to hold one number of annotators, at most {PACKED}: store it in every "
+                "pixel, or a map of 8 bits"
+            )
         return np.stack([(stored >> person) & 1 == 1 for person in range(people)])
     return np.asarray(stored[None] != 0)
 

@@ -1,5 +1,6 @@
 """Boundary scores of folders of maps: side by side over images, and to be gone on with after an interruption."""
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -86,6 +87,8 @@ def score_folders(
                 f"{folder}: {len(missing)} of {len(names)} images lack a {what}: {', '.join(missing[:_NAMED])}"
                 f"{', …' if len(missing) > _NAMED else ''}: add them, or name the images to score"
             )
+    if not names:
+        raise ValueError("no image is named: name one or more, or leave the list out")
     pairs = {name: (predicted[name], true[name]) for name in names}
 
     def count(name: str) -> NDArray[np.int64]:
@@ -118,7 +121,7 @@ def _count(predicted: Path, true: Path, protocol: BoundaryProtocol, backend: str
 def _side_by_side(
     count: Callable[[str], NDArray[np.int64]], names: list[str], workers: int
 ) -> Iterator[tuple[str, NDArray[np.int64]]]:
-    """Counts of images as they are done; no more images than workers are begun ahead."""
+    """Counts of images as they are done; so that all workers have work, twice as many are under way."""
     waiting = iter(names)
     with ThreadPoolExecutor(workers) as pool:
         running: dict[Future[NDArray[np.int64]], str] = {}
@@ -134,9 +137,14 @@ def _side_by_side(
             pool.shutdown(cancel_futures=True)
 
 
-def _state(*files: Path) -> list[int]:
-    """What changes when a file does."""
-    return [number for file in files for number in (file.stat().st_size, file.stat().st_mtime_ns)]
+def _state(*paths: Path) -> str:
+    """A digest of the content of files, and of the files in folders."""
+    digest = hashlib.sha256()
+    for path in paths:
+        for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+            with file.open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()
 
 
 class _Notes(AbstractContextManager["_Notes"]):
@@ -145,32 +153,43 @@ class _Notes(AbstractContextManager["_Notes"]):
     def __init__(self, path: Path | None, protocol: BoundaryProtocol) -> None:
         self.path = path
         self.head = json.dumps({"version": _VERSION, **asdict(protocol)})
-        self.known: dict[str, tuple[list[int], list[list[int]]]] = {}
+        self.known: dict[str, tuple[str, list[list[int]]]] = {}
         self.file: IO[str] | None = None
 
     def __enter__(self) -> "_Notes":
         if self.path is None:
             return self
         stored = self.path.read_bytes() if self.path.is_file() else b""
-        # what follows the last line end was cut short
-        whole = stored[: stored.rfind(b"\n") + 1]
-        first, *lines = whole.decode("utf-8", errors="replace").splitlines() or [""]
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        if first == self.head:
-            self.known = {name: (state, counts) for name, state, counts in map(json.loads, lines)}
-            os.truncate(self.path, len(whole))
+        if stored.startswith(f"{self.head}\n".encode()):
+            os.truncate(self.path, self._take_over(stored))
             self.file = self.path.open("a", encoding="utf-8")
         else:
             self.file = self.path.open("w", encoding="utf-8")
             self.file.write(f"{self.head}\n")
         return self
 
-    def recall(self, name: str, state: list[int]) -> NDArray[np.int64] | None:
+    def _take_over(self, stored: bytes) -> int:
+        """Read the lines up to the first that is damaged or was cut short; returns where it begins."""
+        end = 0
+        for line in stored.splitlines(keepends=True):
+            if end and not line.endswith(b"\n"):
+                break
+            if end:
+                try:
+                    name, state, counts = json.loads(line)
+                except ValueError:
+                    break
+                self.known[name] = (state, counts)
+            end += len(line)
+        return end
+
+    def recall(self, name: str, state: str) -> NDArray[np.int64] | None:
         """Counts of an image whose files are as they were."""
         known = self.known.get(name)
         return np.array(known[1], dtype=np.int64) if known is not None and known[0] == state else None
 
-    def note(self, name: str, state: list[int], counts: NDArray[np.int64]) -> None:
+    def note(self, name: str, state: str, counts: NDArray[np.int64]) -> None:
         """Keep the counts of an image."""
         if self.file is not None:
             self.file.write(json.dumps([name, state, counts.tolist()]) + "\n")

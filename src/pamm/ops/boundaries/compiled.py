@@ -8,6 +8,9 @@ paths. A maximum matching has one size whatever it grew from, so the counts depe
 Letters: ``n`` pixels that ever enter, ``g`` true pixels of all annotators together, ``A`` annotators.
 """
 
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
 import numba
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +20,17 @@ from pamm.ops.boundaries.grid import NEIGHBOURS, LevelMap, thinning_table
 Ints = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
 
-_jit = numba.njit(nogil=True, cache=True)
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+
 _TABLE = thinning_table()
+
+
+def _jit(kernel: Kernel) -> Kernel:
+    """Compile a kernel when it is first called, and keep it for the next process where there is room for it."""
+    try:
+        return cast(Kernel, numba.njit(nogil=True, cache=True)(kernel))
+    except RuntimeError:  # neither the package's folder nor the user's can be written to
+        return cast(Kernel, numba.njit(nogil=True)(kernel))
 
 
 def count_numba(grid: LevelMap, levels: int) -> Ints:
