@@ -24,18 +24,21 @@ SIGMA = 2.0
 """Standard deviation of the smoothing in pixels."""
 LOW = 0.4
 """Lower threshold of the hysteresis over the upper one."""
+STEEPEST = 40.0
+"""Upper threshold of the last cut, in grey levels a pixel."""
+GAIN = 32
+"""Values of the slopes that Canny gets for a grey level a pixel: 8 of the Sobel filter, four times finer."""
 
 
-def canny(photo: np.ndarray, thresholds: int = 100) -> np.ndarray:
-    """(H, W) uint8: 255 times the share of thresholds at which a pixel is a boundary."""
+def canny(photo: np.ndarray, cuts: int = 100) -> np.ndarray:
+    """(H, W) uint8: 255 times the share of thresholds at which a pixel of a BGR photo is a boundary."""
     grey = cv2.GaussianBlur(cv2.cvtColor(photo, cv2.COLOR_BGR2GRAY).astype(np.float32), (0, 0), SIGMA)
-    across, down = (cv2.Sobel(grey, cv2.CV_32F, *order) * 4 for order in ((1, 0), (0, 1)))
-    across, down = (np.clip(slope, -32768, 32767).astype(np.int16) for slope in (across, down))
-    top = 4 * 8 * 40
-    marks = [
-        cv2.Canny(across, down, LOW * cut, cut, L2gradient=True) > 0 for cut in np.linspace(0, top, thresholds)[1:]
-    ]
-    return np.round(255 * np.mean(marks, axis=0)).astype(np.uint8)
+    across, down = (
+        np.rint(cv2.Sobel(grey, cv2.CV_32F, *order, scale=GAIN / 8)).astype(np.int16) for order in ((1, 0), (0, 1))
+    )
+    uppers = np.linspace(0, GAIN * STEEPEST, cuts + 1)[1:]
+    marks = [cv2.Canny(across, down, LOW * upper, upper, L2gradient=True) > 0 for upper in uppers]
+    return np.rint(255 * np.mean(marks, axis=0)).astype(np.uint8)
 
 
 def main() -> None:
@@ -51,7 +54,7 @@ def main() -> None:
         start = time.perf_counter()
         result = score_folders(Path(folder), root / "boundaries", PROTOCOLS["bsds"], workers=2)
     scores = result.scores
-    Console().print(
+    Console(width=120).print(
         f"{len(names)} photos in {time.perf_counter() - start:.1f} s: odsF {scores.odsF:.3f} at {scores.threshold:g}, "
         f"oisF {scores.oisF:.3f}, AP {scores.AP:.3f} (published for Canny on BSDS500: 0.60, 0.63, 0.58)"
     )
