@@ -117,6 +117,12 @@ def test_links_to_files(page):
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_scripts_are_there(page):
+    for script in re.findall(r"\bpython ((?:benchmarks|tests)/\S+\.py)", page.read_text()):
+        assert (ROOT / script).is_file(), f"{page.name} names {script}"
+
+
 @pytest.mark.parametrize("target", ["demo", "test"])
 def test_make_targets_exist(target):
     readme = (ROOT / "README.md").read_text()

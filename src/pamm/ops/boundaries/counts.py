@@ -14,7 +14,7 @@ from pamm.names import unknown_name
 from pamm.ops.boundaries.grid import level_map
 from pamm.ops.boundaries.naive import count_naive
 
-Backend = Literal["numba", "scipy"]
+Backend = Literal["kernel", "scipy"]
 ENVIRONMENT = "PAMM_BOUNDARY_BACKEND"
 """Environment variable with the name of the backend to use where the call names none."""
 
@@ -39,8 +39,8 @@ def boundary_counts(
         thresholds: ascending cuts of the strength.
         tolerance: largest distance of a match in pixels.
         strict: whether a pixel must be above a threshold, or may be equal to it.
-        backend: ``numba`` or ``scipy``; left out, what the environment variable ``PAMM_BOUNDARY_BACKEND`` names, or
-            numba if it is installed.
+        backend: ``kernel``, which numba compiles where it is installed, or ``scipy``, its slow twin; left out, what
+            the environment variable ``PAMM_BOUNDARY_BACKEND`` names, or the kernel.
 
     Returns:
         (thresholds, 4): true pixels matched, true pixels (both summed over annotators), predicted pixels matched with
@@ -48,7 +48,6 @@ def boundary_counts(
 
     Raises:
         ValueError: if the shapes do not fit, or the backend is unknown.
-        ModuleNotFoundError: if the backend is named and not installed.
     """
     if strength.ndim != 2 or truths.ndim != 3 or truths.shape[1:] != strength.shape:
         raise ValueError(
@@ -59,27 +58,29 @@ def boundary_counts(
     truths = truths.astype(bool)
     if choose_backend(backend) == "scipy":
         return count_naive(levels, truths, tolerance=tolerance, count=len(cuts))
-    from pamm.ops.boundaries.compiled import count_numba
+    from pamm.ops.boundaries.kernel import count_by_kernel
 
-    return count_numba(level_map(levels, truths, tolerance), len(cuts))
+    return count_by_kernel(level_map(levels, truths, tolerance), len(cuts))
 
 
 def choose_backend(name: str | None = None) -> Backend:
-    """The implementation that serves: the one that is named, by argument or environment, or the fastest there is.
+    """The implementation that serves: the one that is named, by argument or environment, or the kernel.
 
     Raises:
         ValueError: if there is none of that name.
-        ModuleNotFoundError: if it is not installed.
     """
-    wanted = name or os.environ.get(ENVIRONMENT) or ("numba" if find_spec("numba") else _slow())
+    wanted = name or os.environ.get(ENVIRONMENT) or "kernel"
     if wanted not in get_args(Backend):
         raise unknown_name("way to count boundaries", wanted, get_args(Backend))
-    if wanted == "numba" and find_spec("numba") is None:
-        raise ModuleNotFoundError("counting boundaries with numba needs numba: pip install 'pamm[boundary]'")
-    return "numba" if wanted == "numba" else "scipy"
+    if wanted == "scipy":
+        return "scipy"
+    _warn_if_slow()
+    return "kernel"
 
 
 @cache
-def _slow() -> str:
-    warnings.warn("boundaries are counted without numba, many times slower: pip install 'pamm[boundary]'", stacklevel=3)
-    return "scipy"
+def _warn_if_slow() -> None:
+    if find_spec("numba") is None:
+        warnings.warn(
+            "boundaries are scored without numba, 100 times slower: pip install 'pamm[boundary]'", stacklevel=3
+        )

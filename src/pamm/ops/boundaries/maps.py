@@ -54,6 +54,6 @@ def thin(marked: NDArray[np.bool_], *, backend: str | None = None) -> NDArray[np
     """
     if choose_backend(backend) == "scipy":
         return np.asarray(_thin(marked), dtype=bool)
-    from pamm.ops.boundaries.compiled import thin_numba
+    from pamm.ops.boundaries.kernel import thin_by_kernel
 
-    return thin_numba(marked)
+    return thin_by_kernel(marked)

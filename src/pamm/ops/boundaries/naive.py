@@ -1,4 +1,4 @@
-"""Thinning and matching of boundaries level by level: the twin of the compiled kernel, slow, for any machine."""
+"""Thinning and matching of boundaries level by level, by scipy and scikit-image: the slow twin of the kernel."""
 
 from collections.abc import Callable
 from typing import Any

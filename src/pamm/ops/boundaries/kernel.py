@@ -1,4 +1,4 @@
-"""Thinning and matching of boundaries at all thresholds, compiled by numba when it is first called.
+"""Thinning and matching of boundaries at all thresholds, compiled by numba when it is first called, if it is there.
 
 Maps cut at falling thresholds are nested and differ little, so everything is carried from one level to the next: each
 pixel enters the map once, and tells its eight neighbours; thinning looks only at pixels whose neighbourhood lets them
@@ -9,9 +9,9 @@ Letters: ``n`` pixels that ever enter, ``g`` true pixels of all annotators toget
 """
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any, TypeVar, cast
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,13 +27,17 @@ _TABLE = thinning_table()
 
 def _jit(kernel: Kernel) -> Kernel:
     """Compile a kernel when it is first called, and keep it for the next process where there is room for it."""
+    if find_spec("numba") is None:
+        return kernel
+    import numba
+
     try:
         return cast(Kernel, numba.njit(nogil=True, cache=True)(kernel))
     except RuntimeError:  # neither the package's folder nor the user's can be written to
         return cast(Kernel, numba.njit(nogil=True)(kernel))
 
 
-def count_numba(grid: LevelMap, levels: int) -> Ints:
+def count_by_kernel(grid: LevelMap, levels: int) -> Ints:
     """Count matches at every level; see :func:`pamm.ops.boundaries.counts.boundary_counts`."""
     return _count(
         grid.pixels,
@@ -48,7 +52,7 @@ def count_numba(grid: LevelMap, levels: int) -> Ints:
     )
 
 
-def thin_numba(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def thin_by_kernel(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Thin a map (H, W) until it is stable."""
     around = np.pad(marked, 1)
     thinned = _thinned(np.flatnonzero(around), around.size, _steps(around.shape[1]), _TABLE)
