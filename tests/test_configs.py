@@ -69,6 +69,8 @@ def test_two_steps(config, start, tmp_path):
         options += start["init"]
     assert main(["train", "--config", str(config), *options]) == 0
     assert (tmp_path / "run/best/model.safetensors").exists()
+    overrides = yaml.safe_load((tmp_path / "run/config.yaml").read_text())["model"]["overrides"]
+    assert overrides == settings["model"].get("overrides", {}) | json.loads(json.dumps(SIZES))
     assert settings["optim"]["steps"] % settings["run"]["validate_every"] == 0
 
 

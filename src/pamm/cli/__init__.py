@@ -1,13 +1,21 @@
 """The command line: arguments to commands."""
 
 import inspect
+import json
 import sys
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ActionConfigFile, ArgumentError, ArgumentParser, set_parsing_settings  # type: ignore[attr-defined]
+import yaml
+from jsonargparse import (  # type: ignore[attr-defined]
+    ActionConfigFile,
+    ArgumentError,
+    ArgumentParser,
+    get_loader,
+    set_parsing_settings,
+)
 from rich.markup import escape
 
 from pamm import __version__
@@ -122,7 +130,7 @@ def _command_parser(signature: Callable[..., Any], summary: str) -> ArgumentPars
     command.add_argument(
         "--config",
         action=LayOver,
-        help="YAML file of options; options after it win, and another file's keys are added.",
+        help="YAML file of options; options after it win, and the keys of mappings and of another file are added.",
     )
     positional: dict[str, Any] = {
         name: parameter.annotation
@@ -140,9 +148,9 @@ def _spell_out(args: Sequence[str]) -> list[str]:
     """Let ``-o`` stand for ``--out``, ``--data scenes`` for ``--data.name scenes`` and ``--scan`` for ``--scan=true``.
 
     Anything that is not the name of a data set after ``--data`` is a YAML file. Options of :data:`PATHS` gather their
-    files into one list.
+    files into one list. Mappings are given as files are, so that :class:`LayOver` joins them.
     """
-    args = _list_paths(args)
+    args = _join_mappings(_list_paths(args))
     spelt = ["--out" if arg == "-o" else arg for arg in args]
     for place, (option, value) in enumerate(pairwise([*args, ""])):
         if option in FLAGS and value.lower() not in ("true", "false"):
@@ -154,6 +162,32 @@ def _spell_out(args: Sequence[str]) -> list[str]:
         if option in ("--data", "--val") and value in DATASETS:
             spelt[place] = f"{option}.name{equals}{value}"
     return spelt
+
+
+def _join_mappings(args: Sequence[str]) -> list[str]:
+    """Let ``--model.overrides '{scan: false}'`` stand for a ``--config`` that says so and nothing else."""
+    spelt: list[str] = []
+    words = iter(pairwise([*args, ""]))
+    for arg, following in words:
+        option, equals, value = arg.partition("=")
+        text = value if equals else following
+        if not option.startswith("--") or option == "--config" or not _is_mapping(text):
+            spelt.append(arg)
+            continue
+        for key in reversed(option.removeprefix("--").split(".")):
+            text = f"{{{json.dumps(key)}: {text}\n}}"
+        spelt += ["--config", text]
+        if not equals:
+            next(words)
+    return spelt
+
+
+def _is_mapping(text: str) -> bool:
+    """Whether a text holds a mapping in curly brackets."""
+    try:
+        return text.lstrip().startswith("{") and isinstance(get_loader("yaml")(text), dict)
+    except yaml.YAMLError:
+        return False
 
 
 def _list_paths(args: Sequence[str]) -> list[str]:
