@@ -131,6 +131,7 @@ def test_train_resume_and_refuse(weights, tmp_path, capsys):
         (["--model.overrides", str({f"no_such_setting_{place}": 1 for place in range(300)})], "no model setting"),
         (["--model.overrides.d_model", "wide"], "d_model: got 'wide', wanted a whole number"),
         (["--tasks", "[deph]"], "no task with labels in the data 'deph': did you mean 'depth'"),
+        (["--tasks", "deph", "edge"], "no task with labels in the data 'deph': did you mean 'depth'"),
         (["--data", "folder"], "needs a manifest"),
         (["--config", "missing.yaml"], "missing.yaml"),
         (["--run.resume", "true", "--run.out", "missing"], "no checkpoint to resume"),
