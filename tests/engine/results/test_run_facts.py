@@ -2,9 +2,11 @@
 
 import pytest
 
-from pamm.engine.results.run_facts import encoder_name
-from pamm.models import PAMMConfig
+from pamm.engine.config import DataConfig
+from pamm.engine.results.run_facts import encoder_name, run_facts
+from pamm.models import PAMMConfig, create_model
 from pamm.models.hub_encoders import HUB_ENCODERS
+from toys import MICRO
 
 SIDE = (224, 224)
 
@@ -31,3 +33,17 @@ def test_no_two_forms_share_a_name():
     }
     names = {encoder_name(PAMMConfig(image_size=SIDE, **form)) for form in HUB_ENCODERS.values()}
     assert len(names) == len({str(form) for form in forms.values()})
+
+
+@pytest.mark.parametrize(
+    ("weights", "name"),
+    [
+        ("pamm-tiny-scenes", "pamm-tiny-scenes"),
+        ("someone/pamm", "someone/pamm"),
+        ("runs/nyud_paper/best", "nyud_paper/best"),
+        ("/home/me/runs/nyud_paper/best/", "nyud_paper/best"),
+    ],
+)
+def test_long_paths_are_short_names(weights, name):
+    facts = run_facts(create_model("pamm_tiny", **MICRO), DataConfig(), weights=weights)
+    assert (facts.name, facts.weights) == (name, weights)

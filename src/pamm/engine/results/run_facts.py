@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from pamm.engine.config import DataConfig
 from pamm.engine.results.published import PUBLISHED
@@ -40,12 +41,12 @@ def run_facts(
         model: the network.
         data: what it is scored on.
         weights: name of its weights.
-        name: what it is called in tables; like its weights if left out.
+        name: what it is called in tables; like its weights if left out, the last two parts of a longer path.
         canvas: (height, width) at which multiply-adds are counted; the network's own if left out.
     """
     published = PUBLISHED.get(data.name)
     return RunFacts(
-        name=name or weights,
+        name=name or _short(weights),
         weights=weights,
         encoder=encoder_name(model.config),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
@@ -54,6 +55,10 @@ def run_facts(
         split=data.split or (published.split if published else ""),
         source=_SOURCES[data.name](data, model.config.image_size) if data.name in _SOURCES else "",
     )
+
+
+def _short(weights: str) -> str:
+    return Path(*Path(weights).parts[-2:]).as_posix()
 
 
 def encoder_name(config: PAMMConfig) -> str:
