@@ -125,8 +125,13 @@ def test_train_resume_and_refuse(weights, tmp_path, capsys):
         (["--optim.lr", "0"], "lr must be greater than 0"),
         (["--model.preset", "pamm_tinny"], "no preset 'pamm_tinny': did you mean 'pamm_tiny'"),
         (["--model.overrides.d_modle", "8"], "no model setting 'd_modle': did you mean 'd_model'"),
+        (["--model.overrides", "{d_modle: 8}"], "no model setting 'd_modle': did you mean 'd_model'"),
+        (["--modle", "{preset: pamm_tiny}"], "modle"),
+        (["--model.overrides", "{d_model: 8"], "overrides"),
+        (["--model.overrides", str({f"no_such_setting_{place}": 1 for place in range(300)})], "no model setting"),
         (["--model.overrides.d_model", "wide"], "d_model: got 'wide', wanted a whole number"),
         (["--tasks", "[deph]"], "no task with labels in the data 'deph': did you mean 'depth'"),
+        (["--tasks", "deph", "edge"], "no task with labels in the data 'deph': did you mean 'depth'"),
         (["--data", "folder"], "needs a manifest"),
         (["--config", "missing.yaml"], "missing.yaml"),
         (["--run.resume", "true", "--run.out", "missing"], "no checkpoint to resume"),
@@ -215,6 +220,27 @@ def test_files_of_options_are_laid_over_each_other(recipes, tmp_path):
     assert overrides["encoder_width"] == MICRO["encoder_width"]
     assert (overrides["scan"], overrides["d_model"], overrides["scan_kind"]) == (False, 32, "z")
     assert (overrides["d_state"], kept["loss_weights"]) == (3, {"edge": 3})
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--model.overrides", "{d_state: 3}"],
+        ["--model.overrides={d_state: 3}"],
+        ["--model", "{overrides: {d_state: 3}}"],
+        ["--model.overrides", "{d_state: 2, scan_kind: z}", "--model.overrides", "{d_state: 3}"],
+        ["--model.overrides", "{d_state: 2}", "--model.overrides.d_state", "3"],
+    ],
+)
+def test_mappings_join_the_file(options, recipes, tmp_path, monkeypatch):
+    seen = {}
+    monkeypatch.setitem(COMMANDS, "train", (lambda **settings: seen.update(settings) or 0, COMMANDS["train"][1]))
+    files = [word for path in recipes for word in ("--config", path)]
+    assert main(["train", *files, *options, "--losses", "{edge: bce}", "--optim", "{lr: 1e-5}"]) == 0
+    overrides = seen["model"].overrides
+    assert (overrides["scan"], overrides["d_model"], overrides["d_state"]) == (False, 32, 3)
+    assert (seen["losses"], seen["optim"].lr) == ({"edge": "bce"}, 1e-5)
+    assert (seen["data"].height, seen["data"].width) == (32, 48)
 
 
 @pytest.mark.parametrize("flag", [["--scan"], ["--scan", "true"], ["--scan=true", "--tasks", "[depth]"]])

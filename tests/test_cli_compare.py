@@ -114,6 +114,52 @@ def test_eval_refuses_before_it_works(scores, weights, tmp_path, capsys, monkeyp
     assert "scenes (series 1, 2 scenes of 32×48 pixels), 2 images" in text
 
 
+@pytest.mark.parametrize("tasks", [["depth"], ["[depth]"], ["depth", "--tasks", "depth"]])
+def test_lists_of_words(tasks, scores, tmp_path):
+    out = tmp_path / "table.json"
+    args = ["compare", str(scores / "ours.json"), str(scores / "ours.json"), "--table", str(out)]
+    assert main([*args, "--tasks", *tasks, "--names", "1", "PAMM (ours), new: it"]) == 0
+    (table, _) = json.loads(out.read_text())["tables"]
+    assert [line["method"] for line in table["rows"]] == ["1", "PAMM (ours), new: it"]
+    assert "depth RMSE" in table["rows"][0]
+    assert "normals mErr" not in table["rows"][0]
+
+
+def test_lists_of_words_replace_those_of_a_file(scores, tmp_path):
+    config, out = tmp_path / "config.yaml", tmp_path / "table.json"
+    config.write_text("tasks: [normals]")
+    args = ["compare", "--config", str(config), *[str(scores / "ours.json")] * 2, "--table", str(out), "--tasks"]
+    for words, found in ((["depth"], {"depth RMSE"}), (["null"], {"depth RMSE", "normals mErr"})):
+        assert main([*args, *words]) == 0
+        row = json.loads(out.read_text())["tables"][0]["rows"][0]
+        assert row.keys() & {"depth RMSE", "normals mErr"} == found
+
+
+def test_eval_with_a_baseline_of_0(scores, weights, tmp_path, capsys):
+    plain = json.loads((scores / "depth.json").read_text())
+    plain["tasks"]["depth"]["scores"]["RMSE"] = 0.0
+    zero, out = tmp_path / "zero.json", tmp_path / "table.json"
+    zero.write_text(json.dumps(plain))
+    args = ["eval", "--weights", weights, *PLACE, "--baselines", str(zero), str(scores / "normals.json")]
+    assert main([*args, "--table", str(out)]) == 0
+    (table,) = json.loads(out.read_text())["tables"]
+    assert table["rows"][-1]["Δ"] == pytest.approx(20, abs=1e-3)
+    assert any(f"depth of {zero} is 0" in note for note in table["notes"])
+
+
+def test_eval_with_baselines_that_lack_a_photo(scores, weights, tmp_path):
+    singles = []
+    for task in TASKS:
+        plain = json.loads((scores / f"{task}.json").read_text())
+        singles.append(tmp_path / f"{task}.json")
+        singles[-1].write_text(json.dumps(plain | {"images": 1, "failed": {"sample 1": "not a picture"}}))
+    out = tmp_path / "table.json"
+    args = ["eval", "--weights", weights, *PLACE, "--baselines", *map(str, singles), "--table", str(out)]
+    assert main(args) == 0
+    (table,) = json.loads(out.read_text())["tables"]
+    assert any("only depth: scenes" in note and "1 images and 1 that cannot be read" in note for note in table["notes"])
+
+
 def test_compare(scores, tmp_path, capsys):
     out = tmp_path / "table.md"
     args = ["compare", str(scores / "depth.json"), str(scores / "ours.json")]
@@ -160,7 +206,7 @@ def test_benchmarks_beside_their_published_rows(data, write_tree, tmp_path, caps
     assert any("not comparable" in note for note in plain["notes"])
     assert main([*args, "--data.split", "train", "--table", str(table)]) == 0
     assert [line["method"] for line in json.loads(table.read_text())["tables"][0]["rows"]] == [
-        str(tmp_path / "weights")
+        f"{tmp_path.name}/weights"
     ]
 
 

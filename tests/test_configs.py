@@ -1,9 +1,11 @@
 """Every config that ships goes through the real command line, two steps long."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from transformers import (
     Dinov2Config,
@@ -24,6 +26,7 @@ from pamm.data.scenes import SCENES_TASKS
 from pamm.engine.recipes import read_plain, read_recipe, recipe_config
 from pamm.engine.weights import save_weights
 from pamm.models.hub_encoders import HUB_ENCODERS
+from pamm.models.info import count_parameters
 from toys import MICRO, Rectangles
 
 ROOT = Path(__file__).resolve().parents[1] / "configs"
@@ -69,6 +72,8 @@ def test_two_steps(config, start, tmp_path):
         options += start["init"]
     assert main(["train", "--config", str(config), *options]) == 0
     assert (tmp_path / "run/best/model.safetensors").exists()
+    overrides = yaml.safe_load((tmp_path / "run/config.yaml").read_text())["model"]["overrides"]
+    assert overrides == settings["model"].get("overrides", {}) | json.loads(json.dumps(SIZES))
     assert settings["optim"]["steps"] % settings["run"]["validate_every"] == 0
 
 
@@ -159,6 +164,23 @@ def test_recipes_have_the_published_sizes():
     assert (nyud.image_size, nyud.d_model, nyud.d_state) == ((448, 576), 768, 16)
     assert (pascal.image_size, pascal.d_model, pascal.d_state) == ((512, 512), 1024, 64)
     assert {(config.encoder_width, config.encoder_depth) for config in (nyud, pascal)} == {(1024, 24)}
+
+
+def test_the_table_of_costs_leaves_out_only_what_costs_the_same():
+    text = (ROOT.parent / "docs/recipes.md").read_text()
+    listed = {
+        name: float(line.split("|")[2])
+        for line in text.splitlines()
+        if line.startswith(("| `nyud/", "| `ablations/"))
+        for name in re.findall(r"`(.+?)`", line.split("|")[1])
+    }
+    base = ROOT / "nyud/paper.yaml"
+    for path in (*sorted(ROOT.glob("nyud/*.yaml")), *OVERLAYS):
+        with torch.device("meta"):
+            model = pamm.create_model(recipe_config(read_recipe(base, path)))
+        millions = sum(count_parameters(model).values()) / 1e6
+        name = f"{path.parent.name}/{path.stem}"
+        assert millions == pytest.approx(listed.get(name, 552.0), abs=0.05 if name in listed else 5.5), name
 
 
 def test_manifests_are_described_in_full():

@@ -6,6 +6,7 @@ from dataclasses import MISSING, fields
 import pytest
 import yaml
 
+from pamm.cli import COMMANDS, main
 from pamm.engine.recipes import Recipe, cost, describe_changes, lay_over, read_recipe, recipe_config
 from pamm.engine.train import input_canvas, train
 from pamm.models import create_model
@@ -49,6 +50,17 @@ def test_overlays_win_in_order(write):
     assert recipe.model.overrides == {"d_model": 96, "scan_kind": "raster"}
     assert (recipe.optim.lr, recipe.tasks) == (0.1, ("depth",))
     assert describe_changes(one) == "scan_kind: z, optim.lr: 0.1"
+
+
+def test_numbers_are_read_as_in_training(tmp_path, monkeypatch):
+    path = tmp_path / "recipe.yaml"
+    path.write_text("optim: {lr: 1e-5, weight_decay: 2E-3}\nloss_weights: {edge: 5e1}")
+    seen = {}
+    monkeypatch.setitem(COMMANDS, "train", (lambda **settings: seen.update(settings) or 0, COMMANDS["train"][1]))
+    assert main(["train", "--config", str(path)]) == 0
+    recipe = read_recipe(path)
+    assert (recipe.optim.lr, recipe.loss_weights) == (1e-5, {"edge": 50})
+    assert (recipe.optim, recipe.loss_weights) == (seen["optim"], seen["loss_weights"])
 
 
 @pytest.mark.parametrize(

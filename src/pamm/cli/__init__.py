@@ -1,13 +1,21 @@
 """The command line: arguments to commands."""
 
 import inspect
+import json
 import sys
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ActionConfigFile, ArgumentError, ArgumentParser, set_parsing_settings  # type: ignore[attr-defined]
+import yaml
+from jsonargparse import (  # type: ignore[attr-defined]
+    ActionConfigFile,
+    ArgumentError,
+    ArgumentParser,
+    get_loader,
+    set_parsing_settings,
+)
 from rich.markup import escape
 
 from pamm import __version__
@@ -70,15 +78,24 @@ FLAGS = {
     if isinstance(parameter.default, bool)
 }
 """Options that alone mean yes."""
-PATHS = {
-    f"--{name}"
-    for _, signature in COMMANDS.values()
-    for name, parameter in inspect.signature(signature).parameters.items()
-    if parameter.kind not in POSITIONAL and parameter.annotation in (list[Path], list[Path] | None)
-}
+
+
+def _options_of(*annotations: object) -> set[str]:
+    """The options of all commands whose values are of one of some types."""
+    return {
+        f"--{name}"
+        for _, signature in COMMANDS.values()
+        for name, parameter in inspect.signature(signature).parameters.items()
+        if parameter.kind not in POSITIONAL and parameter.annotation in annotations
+    }
+
+
+PATHS = _options_of(list[Path], list[Path] | None)
 """Options that take a list of files: one, and can be given several times."""
-SEVERAL = {"--baselines"}
-"""Those of them that take every file up to the next option; it would not do for files that are written."""
+WORDS = _options_of(list[str], list[str] | None)
+"""Options that take a list of words."""
+SEVERAL = {"--baselines", *WORDS}
+"""Those of both that take all up to the next option; it would not do for files that are written."""
 
 
 class LayOver(ActionConfigFile):
@@ -122,7 +139,7 @@ def _command_parser(signature: Callable[..., Any], summary: str) -> ArgumentPars
     command.add_argument(
         "--config",
         action=LayOver,
-        help="YAML file of options; options after it win, and another file's keys are added.",
+        help="YAML file of options; options after it win, and the keys of mappings and of another file are added.",
     )
     positional: dict[str, Any] = {
         name: parameter.annotation
@@ -139,10 +156,10 @@ def _command_parser(signature: Callable[..., Any], summary: str) -> ArgumentPars
 def _spell_out(args: Sequence[str]) -> list[str]:
     """Let ``-o`` stand for ``--out``, ``--data scenes`` for ``--data.name scenes`` and ``--scan`` for ``--scan=true``.
 
-    Anything that is not the name of a data set after ``--data`` is a YAML file. Options of :data:`PATHS` gather their
-    files into one list.
+    Anything that is not the name of a data set after ``--data`` is a YAML file. Options of :data:`PATHS` and
+    :data:`WORDS` gather theirs into one list. Mappings are given as files are, so that :class:`LayOver` joins them.
     """
-    args = _list_paths(args)
+    args = _join_mappings(_join_lists(args))
     spelt = ["--out" if arg == "-o" else arg for arg in args]
     for place, (option, value) in enumerate(pairwise([*args, ""])):
         if option in FLAGS and value.lower() not in ("true", "false"):
@@ -156,13 +173,50 @@ def _spell_out(args: Sequence[str]) -> list[str]:
     return spelt
 
 
-def _list_paths(args: Sequence[str]) -> list[str]:
-    """Let ``--table a.md --table b.tex`` and ``--baselines a.json b.json`` stand for lists of two."""
+def _join_mappings(args: Sequence[str]) -> list[str]:
+    """Let ``--model.overrides '{scan: false}'`` stand for a ``--config`` that says so and nothing else."""
+    spelt: list[str] = []
+    words = iter(pairwise([*args, ""]))
+    for arg, following in words:
+        option, equals, value = arg.partition("=")
+        text = value if equals else following
+        if not option.startswith("--") or option == "--config" or not _is_mapping(text):
+            spelt.append(arg)
+            continue
+        for key in reversed(option.removeprefix("--").split(".")):
+            text = f"{{{json.dumps(key)}: {text}\n}}"
+        spelt += ["--config", text]
+        if not equals:
+            next(words)
+    return spelt
+
+
+def _is_whole_list(text: str) -> bool:
+    """Whether a text holds a list in square brackets, or "null"."""
+    return text == "null" or (text.startswith("[") and text.endswith("]"))
+
+
+def _is_mapping(text: str) -> bool:
+    """Whether a text holds a mapping in curly brackets."""
+    try:
+        return text.lstrip().startswith("{") and isinstance(get_loader("yaml")(text), dict)
+    except yaml.YAMLError:
+        return False
+
+
+def _join_lists(args: Sequence[str]) -> list[str]:
+    """Let ``--table a.md --table b.tex`` and ``--tasks depth edge`` stand for lists of two.
+
+    What is a YAML list of words, or none of them, such as ``[depth, edge]`` and ``null``, is left as it is.
+    """
     spelt: list[str] = []
     option, wanted = "", 0
-    for arg in args:
+    for arg, following in pairwise([*args, ""]):
         name, equals, value = arg.partition("=")
-        if name in PATHS:
+        if name in WORDS and _is_whole_list(value if equals else following):
+            spelt.append(arg)
+            wanted = 0
+        elif name in PATHS | WORDS:
             if f"{name}=[]" not in spelt:
                 spelt.append(f"{name}=[]")
             option, wanted = name, len(args) if name in SEVERAL else 1

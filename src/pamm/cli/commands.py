@@ -74,7 +74,7 @@ def eval_command(
         table: file to write a table to, with published results if the data has any, in the format that its suffix
             names: `.md`, `.tex` or `.json`; can be given several times.
         baselines: scores of single-task networks as `--json` writes them, one file for each task, for the mean gain.
-        name: what the network is called in tables; like its weights if left out.
+        name: what the network is called in tables; like its weights if left out, the last two parts of a longer path.
         batch_size: images at a time.
         workers: processes that read images; 0 reads in the main process.
         device: `cpu`, `cuda`, `mps`, or `auto` for the fastest there is.

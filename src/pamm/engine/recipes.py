@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 import yaml
+from jsonargparse import get_loader
 
 from pamm.benchmarks import BENCHMARKS
 from pamm.engine.config import AugmentConfig, DataConfig, ModelChoice, OptimConfig, RunConfig
@@ -68,13 +69,13 @@ def lay_over(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, A
 
 
 def read_plain(path: str | Path) -> dict[str, Any]:
-    """The plain values of a YAML file.
+    """The plain values of a YAML file, read as `pamm train` reads it, which takes ``1e-5`` for a number.
 
     Raises:
         ValueError: if it cannot be read or holds no keys with values.
     """
     try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        values = get_loader("yaml")(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ValueError(f"{path}: the recipe cannot be read: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):

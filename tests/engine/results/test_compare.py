@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -70,6 +71,30 @@ def test_scores_that_are_not_finite():
     json.dumps(scores.to_dict(), allow_nan=False)
 
 
+def test_a_base_of_0_is_left_out_of_the_mean():
+    zero = run("z", semseg=("mIoU", 0.0), depth=("RMSE", 0.5))
+    scores, gains = compare([zero, OTHER])
+    assert [row[4].text for row in scores.rows] == ["–", "−20.00"]
+    assert [row[-1].text for row in gains.rows] == ["–", "−20.00"]
+    assert scores.notes == (
+        "Δ: mean relative gain over z in depth; positive is better.",
+        "semseg of z is 0: no gain is relative to it, Δ leaves the task out.",
+    )
+    only, _ = compare([zero, OTHER], tasks=["semseg"])
+    assert "Δ" not in [column.name for column in only.columns]
+    assert len(only.notes) == 1
+
+
+def test_unreadable_photos_are_noted():
+    short = run("short", images=653, depth=("RMSE", 0.25))
+    part = replace(short, result=replace(short.result, failed={"sample 3": "not a picture"}))
+    scores, _ = compare([BASE, part])
+    assert scores.notes[1:] == (
+        "base: nyud val, 654 images.",
+        "short: nyud val, 653 images and 1 that cannot be read.",
+    )
+
+
 @pytest.mark.parametrize(
     ("runs", "settings", "message"),
     [
@@ -79,7 +104,6 @@ def test_scores_that_are_not_finite():
         ([BASE, run("t", edge=("odsF", 70.0))], {}, r"t is scored by odsF \[%\].*, base by AP \[%\]"),
         ([BASE, run("t", normals=("mErr", 9.0))], {}, "no task is in all of the files"),
         ([BASE, OTHER], {"tasks": ["dept"]}, "no task in all of the files 'dept': did you mean 'depth'"),
-        ([run("z", depth=("RMSE", 0.0)), BASE], {}, "task depth of z: the baseline is 0"),
         ([BASE], {"baselines": {"depth": OTHER}}, "no baseline of semseg, edge, only of depth"),
     ],
 )

@@ -94,7 +94,6 @@ def test_data_without_published_scores(place):
     ("singles", "message"),
     [
         ({"depth": run(depth=("RMSE", 0.5))}, "no baseline of edge, only of depth"),
-        ({"depth": run(depth=("RMSE", 0.0)), "edge": run(edge=("odsF", 1.0))}, "task depth of ours: the baseline is 0"),
         ({"depth": run(depth=("RMSE", 0.5)), "edge": run(edge=("AP", 1.0))}, r"odsF \[%\].* by AP .*cannot be held"),
         (
             {"depth": run("d", depth=("RMSE", 0.5), split="train"), "edge": run(edge=("odsF", 1.0))},

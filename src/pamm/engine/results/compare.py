@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from pamm.engine.results.result_table import Cell, Column, ResultTable
-from pamm.engine.results.runs import Run, check_baselines, check_same_data, check_same_score
-from pamm.engine.results.score_table import gain_note, headline_column, mean_gain, score_table, task_gain
+from pamm.engine.results.runs import Run, check_baselines, check_same_data, check_same_score, data_notes
+from pamm.engine.results.score_table import gain_notes, headline_column, mean_gain, score_table, task_gain
 from pamm.names import unknown_name
 
 
@@ -24,12 +24,12 @@ def compare(
         mixed_data: whether they may be scored on other images than the first.
 
     Returns:
-        A row for each network, with Δ over the tasks that all of them have; and for each of those tasks the
-        difference and the relative gain of each network.
+        A row for each network, with Δ over the tasks that all of them have and whose base is not 0; and for each of
+        those that all have the difference and the relative gain of each network.
 
     Raises:
         ValueError: if there is nothing to compare, networks were scored on other images or in other ways, or a
-            baseline is missing or 0.
+            baseline is missing.
     """
     if len(runs) < (1 if baselines else 2):
         raise ValueError(f"got {len(runs)} scored networks: give two or more, or one and its single-task baselines")
@@ -44,10 +44,9 @@ def compare(
         check_baselines(runs[0], baselines, common, mixed_data=mixed_data)
         bases = {task: baselines[task] for task in common}
     held = runs if baselines else runs[1:]
-    gains = [mean_gain(run, bases, common) if run in held else None for run in runs]
-    notes = [gain_note(common, "single-task baselines" if baselines else runs[0].name)]
-    if len({run.data for run in (*runs, *bases.values())}) > 1:
-        notes += [f"{run.name}: {run.data}." for run in (*runs, *(bases.values() if baselines else ()))]
+    gains = [mean_gain(run, bases) if run in held else None for run in runs]
+    notes = gain_notes(bases, "single-task baselines" if baselines else runs[0].name)
+    notes += data_notes([*runs, *(bases.values() if baselines else ())])
     scores = score_table(
         runs,
         gains=gains,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from pamm.engine.config import DataConfig
 from pamm.engine.results.published import PUBLISHED
@@ -40,12 +41,12 @@ def run_facts(
         model: the network.
         data: what it is scored on.
         weights: name of its weights.
-        name: what it is called in tables; like its weights if left out.
+        name: what it is called in tables; like its weights if left out, the last two parts of a longer path.
         canvas: (height, width) at which multiply-adds are counted; the network's own if left out.
     """
     published = PUBLISHED.get(data.name)
     return RunFacts(
-        name=name or weights,
+        name=name or _short(weights),
         weights=weights,
         encoder=encoder_name(model.config),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
@@ -56,19 +57,31 @@ def run_facts(
     )
 
 
+def _short(weights: str) -> str:
+    return Path(*Path(weights).parts[-2:]).as_posix()
+
+
 def encoder_name(config: PAMMConfig) -> str:
-    """Kind and size of a network's encoder in the usual words.
+    """Kind and size of a network's encoder in the usual words: "+" for gated MLPs, "reg" for registers.
 
     Example:
         >>> encoder_name(PAMMConfig()), encoder_name(PAMMConfig(encoder_depth=8))
         ('ViT-L', 'ViT 1024×8')
+
+        >>> encoder_name(PAMMConfig(encoder="dinov2", encoder_registers=4))
+        'DINOv2-L reg'
     """
     kind = _KINDS.get(config.encoder, config.encoder)
     width, depth = config.encoder_width, config.encoder_depth
-    return f"{kind}-{_SIZES[width, depth]}" if (width, depth) in _SIZES else f"{kind} {width}×{depth}"
+    size = f"-{_SIZES[width, depth]}" if (width, depth) in _SIZES else f" {width}×{depth}"
+    plus = "+" if config.encoder_gated_mlp else ""
+    registers = " reg" if config.encoder_registers and config.encoder not in _ALWAYS_REGISTERS else ""
+    return f"{kind}{size}{plus}{registers}"
 
 
-_KINDS = {"vit": "ViT", "dinov2": "DINOv2"}
+_KINDS = {"vit": "ViT", "dinov2": "DINOv2", "dinov3": "DINOv3"}
+_ALWAYS_REGISTERS = {"dinov3"}
+"""Kinds of which no form lacks registers, so that their names do not tell."""
 _SIZES = {(192, 12): "T", (384, 12): "S", (768, 12): "B", (1024, 24): "L"}
 """Letter by width and number of blocks."""
 

@@ -27,9 +27,18 @@ class Run:
     @property
     def data(self) -> str:
         """What it was scored on, in words."""
+        unread = f" and {len(self.result.failed)} that cannot be read" if self.result.failed else ""
+        return f"{self._data_set}, {self.result.images} images{unread}"
+
+    @property
+    def whole_data(self) -> str:
+        """What it was meant to be scored on, in words: with the images that could not be read."""
+        return f"{self._data_set}, {self.result.images + len(self.result.failed)} images"
+
+    @property
+    def _data_set(self) -> str:
         facts = self.result.run
-        words = (facts.data, facts.split, f"({facts.source})" if facts.source else "")
-        return f"{' '.join(filter(None, words))}, {self.result.images} images"
+        return " ".join(filter(None, (facts.data, facts.split, f"({facts.source})" if facts.source else "")))
 
 
 def read_run(path: Path) -> Run:
@@ -102,16 +111,23 @@ def read_baselines(paths: Iterable[Path]) -> dict[str, Run]:
 
 
 def check_same_data(first: Run, second: Run) -> None:
-    """See whether two networks were scored on the same images.
+    """See whether two networks were scored on the same images, apart from those that could not be read.
 
     Raises:
         ValueError: if they were not.
     """
-    if first.data != second.data:
+    if first.whole_data != second.whole_data:
         raise ValueError(
             f"{second.where} was scored on {second.data}, {first.where} on {first.data}: "
             "score both on the same images, or have them compared nonetheless (`pamm compare --mixed_data`)"
         )
+
+
+def data_notes(runs: Sequence[Run]) -> list[str]:
+    """What each network was scored on, in words, unless all were scored on the same images."""
+    if len({run.data for run in runs}) == 1 and not any(run.result.failed for run in runs):
+        return []
+    return [f"{run.name}: {run.data}." for run in runs]
 
 
 def check_same_score(first: Run, second: Run, task: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pamm.engine.evaluate import TaskResult
 from pamm.engine.results.published import PUBLISHED, PublishedSet, ScoreColumn
 from pamm.engine.results.result_table import Cell, Column, ResultTable
-from pamm.engine.results.runs import Run, check_baselines, check_same_score
+from pamm.engine.results.runs import Run, check_baselines, check_same_score, data_notes
 from pamm.metrics import relative_gain
 
 OURS = "pamm eval"
@@ -44,48 +44,62 @@ def eval_table(run: Run, baselines: Mapping[str, Run] | None = None) -> ResultTa
         baselines: single-task networks by task, for the gain over them.
 
     Raises:
-        ValueError: if a task has no baseline, or one that is 0 or was scored in another way or on other images.
+        ValueError: if a task has no baseline, or one that was scored in another way or on other images.
     """
     tasks = list(run.result.tasks)
     gain = None
     if baselines:
         check_baselines(run, baselines, tasks)
         baselines = {task: baselines[task] for task in tasks}
-        gain = mean_gain(run, baselines, tasks)
+        gain = mean_gain(run, baselines)
     published = published_set(run)
-    notes = [gain_note(tasks, "single-task baselines")] if baselines else []
+    notes = gain_notes(baselines, "single-task baselines") if baselines else []
+    notes += data_notes([run, *baselines.values()]) if baselines else []
     if published:
         notes += [_FAIR_WARNING, *_differences(run, published)]
     return score_table([run], gains=[gain], baselines=baselines or {}, published=published, notes=notes)
 
 
-def mean_gain(run: Run, bases: Mapping[str, Run], tasks: Sequence[str]) -> float:
-    """Mean relative gain over other networks, Δ, in percent.
+def mean_gain(run: Run, bases: Mapping[str, Run]) -> float | None:
+    """Mean relative gain over other networks, Δ, in percent; None if every base is 0.
 
     Args:
         run: the scored network.
-        bases: the network that it is held against, by task.
-        tasks: names of the tasks to average over, one or more.
+        bases: the network that it is held against, by task; tasks whose base is 0 are left out.
 
     Raises:
-        ValueError: if a base is 0 or was scored in another way.
+        ValueError: if a base was scored in another way.
     """
-    return sum(task_gain(run, bases[task], task) for task in tasks) / len(tasks)
+    gains = [task_gain(run, base, task) for task, base in bases.items()]
+    found = [gain for gain in gains if gain is not None]
+    return sum(found) / len(found) if found else None
 
 
-def task_gain(run: Run, base: Run, task: str) -> float:
-    """Relative gain in one task, in percent, positive if the run is better than the base; see :func:`mean_gain`."""
+def task_gain(run: Run, base: Run, task: str) -> float | None:
+    """Relative gain in one task, in percent, positive if the run is better than the base; None if the base is 0.
+
+    Raises:
+        ValueError: if the base was scored in another way.
+    """
     check_same_score(base, run, task)
-    result = run.result.tasks[task]
-    try:
-        return relative_gain(result.value, base.result.tasks[task].value, higher_is_better=result.higher_is_better)
-    except ValueError as error:
-        raise ValueError(f"task {task} of {base.where}: {error}") from error
+    result, old = run.result.tasks[task], base.result.tasks[task].value
+    return None if old == 0 else relative_gain(result.value, old, higher_is_better=result.higher_is_better)
 
 
-def gain_note(tasks: Iterable[str], bases: str) -> str:
-    """What Δ is, in words."""
-    return f"Δ: mean relative gain over {bases} in {', '.join(tasks)}; positive is better."
+def gain_notes(bases: Mapping[str, Run], over: str) -> list[str]:
+    """What Δ is, in words, and which tasks it leaves out.
+
+    Args:
+        bases: the network that others are held against, by task.
+        over: what these are called together.
+    """
+    zeros = {task: base for task, base in bases.items() if base.result.tasks[task].value == 0}
+    counted = [task for task in bases if task not in zeros]
+    notes = [f"Δ: mean relative gain over {over} in {', '.join(counted)}; positive is better."] if counted else []
+    return notes + [
+        f"{task} of {base.where} is 0: no gain is relative to it, Δ leaves the task out."
+        for task, base in zeros.items()
+    ]
 
 
 def headline_column(task: str, result: TaskResult) -> ScoreColumn:
