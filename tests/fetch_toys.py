@@ -55,6 +55,12 @@ class Page:
     statuses: list[int] = field(default_factory=list)
     ranges: bool = True
     length: bool = True
+    pieces: bool = False
+    """Whether an answer comes in pieces, with a length that is a lie."""
+    more: bytes = b""
+    """Comes after the rest of a file that was asked for."""
+    silence: threading.Event | None = None
+    """Comes where an answer is cut, before the connection is lost."""
     location: str | None = None
     gate: threading.Event | None = None
     """Comes before the last byte of an answer."""
@@ -63,6 +69,8 @@ class Page:
 
 
 class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
     def do_GET(self):
         page = self.server.pages.get(self.path)
         if page is None:
@@ -84,16 +92,24 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {start}-{len(page.body) - 1}/{len(page.body)}")
         else:
             self.send_response(200)
-        if page.length:
+        if page.pieces:
+            self.send_header("Transfer-Encoding", "chunked")
+            self.send_header("Content-Length", "5")
+        elif page.length and not (start and page.more):
             self.send_header("Content-Length", str(len(page.body) - start))
         if tag:
             self.send_header("ETag", tag)
+        self.send_header("Connection", "close")
         self.end_headers()
-        rest = page.body[start:][:cut]
+        if page.pieces:
+            return self.wfile.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(page.body), page.body))
+        rest = page.body[start:][:cut] + (page.more if start else b"")
         self.wfile.write(rest[:-1])
         if page.gate is not None:
             page.gate.wait(10)
         self.wfile.write(rest[-1:])
+        if cut is not None and page.silence is not None:
+            page.silence.wait(10)
         return None
 
     def log_message(self, *args):

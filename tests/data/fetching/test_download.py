@@ -143,6 +143,31 @@ def test_no_length(part):
     assert json.loads(part.with_name("set.part.json").read_text())["whole"]
 
 
+def test_a_length_that_is_a_lie(part):
+    page = Page(BODY, pieces=True)
+    get(page, part)
+    assert part.read_bytes() == BODY
+    assert page.asked == [None]
+
+
+def test_more_than_was_said(part):
+    page = Page(BODY, cuts=[HALF], more=b"more")
+    with pytest.raises(SourceError, match=rf"sends more than {len(BODY)} bytes"):
+        get(page, part)
+    assert len(page.asked) == 2
+    assert os.listdir(part.parent) == []
+
+
+def test_a_slow_line_gets_on(part):
+    """Each answer brings less than one read before the line falls silent, and what came is kept."""
+    page = Page(BODY, cuts=[20_000] * 5, silence=threading.Event())
+    with serve({"/a": page}) as server:
+        download(Source(url=f"{server}/a"), part, timeout=0.1, pauses=(0,))
+        page.silence.set()
+    assert part.read_bytes() == BODY
+    assert page.asked[1:] == [f"bytes={count * 20_000}-" for count in range(1, 6)]
+
+
 def test_busy_for_a_while(part):
     get(Page(BODY, statuses=[503, 429, 200]), part)
     assert part.read_bytes() == BODY
