@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-FOLDERS = ("gt_sets", "images", "segmentation", "depth", "normals", "edge")
+LABELS = ("segmentation/0001.png", "depth/0001.npy", "normals/0001.png", "edge/0001.png")
 FILES = {
-    **{f"NYUDv2/{folder}/0001.bin": folder.encode() * 9 for folder in FOLDERS},
     "NYUDv2/gt_sets/train.txt": b"0001\n",
-    "NYUDv2/images/0002.png": np.random.default_rng(0).bytes(200_000),
+    **{f"NYUDv2/{name}": name.encode() * 9 for name in LABELS},
+    "NYUDv2/images/0001.png": np.random.default_rng(0).bytes(200_000),
 }
 """Files of a set; random ones, so that the archive is longer than one read."""
 

@@ -14,6 +14,7 @@ from pamm.data.fetching.fetch import FetchError, fetch
 from pamm.data.files import WriteError
 
 BODY = tar_bytes()
+VARIANT = {f"NYUD_MT/{name}": b"-" for name in ("gt_sets/train.txt", "images/0001.jpg", "edge/0001.npy")}
 SET = {name.removeprefix("NYUDv2/"): content for name, content in FILES.items()}
 
 
@@ -98,6 +99,7 @@ def test_the_next_source_is_tried(tmp_path, home):
         "/damaged": Page(bytes(damaged)),
         "/other": Page(tar_bytes({"NYUDv2/train/0.npy": b""})),
         "/part": Page(tar_bytes({"NYUDv2/gt_sets/train.txt": b"", "NYUDv2/edge/1.png": b""})),
+        "/variant": Page(tar_bytes(VARIANT)),
         "/good": Page(BODY),
     }
     lines = []
@@ -112,13 +114,21 @@ def test_the_next_source_is_tried(tmp_path, home):
         "answered 404",
         "is a web page",
         "is damaged",
-        "holds no folder with gt_sets",
+        "holds another data set, wanted NYUD-v2",
         "lacks images",
+        "holds MTI-Net's archive NYUD_MT",
     ]
     assert len(failed) == len(reasons)
     for line, url, reason in zip(failed, urls, reasons, strict=False):
         assert line.startswith(url)
         assert reason in line
+
+
+@pytest.mark.parametrize("kind", ["segmentation", "depth", "normals", "edge"])
+def test_a_set_without_all_kinds_of_labels(kind, tmp_path, home):
+    some = {name: content for name, content in SET.items() if name.startswith(("gt_sets", "images", kind))}
+    (tmp_path / "a.tar").write_bytes(tar_bytes(some, "w"))
+    assert tree(fetch("nyud", home / "NYUDv2", archive=str(tmp_path / "a.tar")).root) == some
 
 
 def test_all_failures_are_listed(tmp_path, home):
@@ -151,7 +161,7 @@ def test_the_known_sources(home, monkeypatch):
     monkeypatch.setattr(module, "download", refuse)
     with pytest.raises(FetchError):
         fetch("pascal_context", home / "PASCALContext")
-    assert tuple(tried) == module.SETS["pascal_context"].sources
+    assert tuple(tried) == module.SETS["pascal_context"]
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left on device")])

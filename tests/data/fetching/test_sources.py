@@ -8,9 +8,9 @@ from pamm.data.fetching.sources import SETS, Source, read_sources
 
 
 def test_the_known_ones():
-    for entry in SETS.values():
-        assert len(entry.sources) > 1
-        assert all(source.url.startswith("https://") for source in entry.sources)
+    for sources in SETS.values():
+        assert len(sources) > 1
+        assert all(source.url.startswith("https://") for source in sources)
 
 
 def test_paths(tmp_path, monkeypatch):

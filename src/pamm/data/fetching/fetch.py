@@ -13,11 +13,14 @@ from pathlib import Path
 
 from pamm.data.fetching.download import SourceError, check, discard, download
 from pamm.data.fetching.sources import SETS, Source, read_sources
-from pamm.data.fetching.unpack import LIMITS, ArchiveError, archive_suffix, find_root, unpack
+from pamm.data.fetching.unpack import LIMITS, ArchiveError, archive_suffix, unpack
 from pamm.data.files import WriteError
+from pamm.data.layouts import WrongTreeError, find_root, layout_of
 from pamm.names import unknown_name
 
 Progress = Callable[[str, int, int | None], None]
+_UNFIT = (ArchiveError, WrongTreeError)
+"""An archive or a folder is not what it should be."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
@@ -74,15 +77,15 @@ def fetch(
     if archive is not None:
         chosen: tuple[Source, ...] = (Source(url=archive),)
     else:
-        chosen = read_sources(sources, name) if sources is not None else SETS[name].sources
-    job = _Job(Path(out).expanduser().resolve(), SETS[name].folders, keep, overwrite, progress or (lambda *_: None))
+        chosen = read_sources(sources, name) if sources is not None else SETS[name]
+    job = _Job(Path(out).expanduser().resolve(), name, keep, overwrite, progress or (lambda *_: None))
     job.refuse_full()
     tell, failures = tell or (lambda _: None), []
     for source in chosen:
         tell(f"trying {source.url}")
         try:
             return Fetched(job.target, source, job.bring(source))
-        except (SourceError, ArchiveError) as error:
+        except (SourceError, *_UNFIT) as error:
             failures.append(f"{source.url}: {error}")
             tell(failures[-1])
     raise FetchError(
@@ -96,8 +99,8 @@ class _Job:
 
     target: Path
     """Root folder it is to have."""
-    folders: tuple[str, ...]
-    """Folders it must have."""
+    name: str
+    """Name of the set."""
     keep: bool
     overwrite: bool
     progress: Progress
@@ -111,10 +114,9 @@ class _Job:
                 return
             if not self.overwrite:
                 raise WriteError(f"{self.target} is not empty: choose another folder, or ask to overwrite it")
-            if not (self.target / self.folders[0]).is_dir():
-                raise WriteError(
-                    f"{self.target} holds no {self.folders[0]}, so it is no such set: choose another folder"
-                )
+            marker = layout_of(self.name).needs[0]
+            if not (self.target / marker).is_dir():
+                raise WriteError(f"{self.target} holds no {marker}, so it is no such set: choose another folder")
 
     def bring(self, source: Source) -> Path | None:
         """Bring the set from one source, and give the archive if it was downloaded and is kept."""
@@ -127,7 +129,7 @@ class _Job:
         try:
             download(source, part, progress=lambda done, total: self.progress("downloading", done, total))
             self._unpack(part)
-        except ArchiveError:
+        except _UNFIT:
             self._put_away(part)
             raise
         return self._put_away(part)
@@ -145,7 +147,7 @@ class _Job:
     def _bring_local(self, source: Source, local: Path) -> None:
         if not local.exists():
             raise SourceError("is not there: correct the path")
-        root = find_root(local, self.folders) if local.is_dir() else local
+        root = find_root(local, self.name) if local.is_dir() else local
         if root.is_relative_to(self.target) or self.target.is_relative_to(root):
             raise SourceError(f"lies in {self.target} or holds it: choose another folder to fetch to")
         if local.is_dir():
@@ -159,7 +161,7 @@ class _Job:
     def _unpack(self, archive: Path) -> None:
         with self._staging() as staging:
             unpack(archive, staging, progress=lambda done, total: self.progress("unpacking", done, total))
-            self._place(find_root(staging, self.folders))
+            self._place(find_root(staging, self.name))
 
     def _copy(self, root: Path, staging: Path) -> None:
         """Copy the content of files, as members of an archive are written; folders may be read-only."""

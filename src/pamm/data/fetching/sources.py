@@ -73,50 +73,34 @@ class Source:
         return None if scheme else folder / Path(self.url).expanduser()
 
 
-@dataclass(frozen=True, kw_only=True)
-class FetchSet:
-    """A set that can be fetched."""
-
-    folders: tuple[str, ...]
-    """Folders that the set cannot do without; the first tells where its root is."""
-    sources: tuple[Source, ...]
-    """Where it may lie, the likeliest first."""
-
-
-SETS = {
-    "nyud": FetchSet(
-        folders=("gt_sets", "images"),
-        sources=(
-            # of InvPT's author; see issue 22 of prismformore/Multi-Task-Transformer
-            Source(
-                url="https://hkustconnect-my.sharepoint.com/:u:/g/personal/hyeae_connect_ust_hk/"
-                "EZ-2tWIDYSFKk7SCcHRimskBhgecungms4WFa_L-255GrQ?e=6jAt4c&download=1"
-            ),
-            # of ATRC's authors, the first of all; gone in 2023
-            Source(url="https://data.vision.ee.ethz.ch/brdavid/atrc/NYUDv2.tar.gz"),
-            # of DeMT's author; see issue 6 of yangyangxu0/DeMT
-            Source(
-                url="https://drive.usercontent.google.com/download?id=1iLBaDBBOkcS9wH8rd3PboLRPLm5NsGgi"
-                "&export=download&confirm=t"
-            ),
+SETS: dict[str, tuple[Source, ...]] = {
+    "nyud": (
+        # of InvPT's author; see issue 22 of prismformore/Multi-Task-Transformer
+        Source(
+            url="https://hkustconnect-my.sharepoint.com/:u:/g/personal/hyeae_connect_ust_hk/"
+            "EZ-2tWIDYSFKk7SCcHRimskBhgecungms4WFa_L-255GrQ?e=6jAt4c&download=1"
+        ),
+        # of ATRC's authors, the first of all; gone in 2023
+        Source(url="https://data.vision.ee.ethz.ch/brdavid/atrc/NYUDv2.tar.gz"),
+        # of DeMT's author; see issue 6 of yangyangxu0/DeMT
+        Source(
+            url="https://drive.usercontent.google.com/download?id=1iLBaDBBOkcS9wH8rd3PboLRPLm5NsGgi"
+            "&export=download&confirm=t"
         ),
     ),
-    "pascal_context": FetchSet(
-        folders=("ImageSets/Context", "JPEGImages"),
-        sources=(
-            Source(
-                url="https://hkustconnect-my.sharepoint.com/:u:/g/personal/hyeae_connect_ust_hk/"
-                "ER57KyZdEdxPtgMCai7ioV0BXCmAhYzwFftCwkTiMmuM7w?e=2Ex4ab&download=1"
-            ),
-            Source(url="https://data.vision.ee.ethz.ch/brdavid/atrc/PASCALContext.tar.gz"),
-            Source(
-                url="https://drive.usercontent.google.com/download?id=16Ss_vJe36fIlpNt2ev7-qpXX94_V2BRY"
-                "&export=download&confirm=t"
-            ),
+    "pascal_context": (
+        Source(
+            url="https://hkustconnect-my.sharepoint.com/:u:/g/personal/hyeae_connect_ust_hk/"
+            "ER57KyZdEdxPtgMCai7ioV0BXCmAhYzwFftCwkTiMmuM7w?e=2Ex4ab&download=1"
+        ),
+        Source(url="https://data.vision.ee.ethz.ch/brdavid/atrc/PASCALContext.tar.gz"),
+        Source(
+            url="https://drive.usercontent.google.com/download?id=16Ss_vJe36fIlpNt2ev7-qpXX94_V2BRY"
+            "&export=download&confirm=t"
         ),
     ),
 }
-"""The sets by name; the second has the same three hosts as the first."""
+"""By the name of the set where it may lie, the likeliest first; the second has the same three hosts as the first."""
 
 
 def read_sources(path: str | Path, name: str) -> tuple[Source, ...]:
