@@ -69,6 +69,26 @@ def test_depth_of_any_floats(tree, change):
     assert np.array_equal(read, depth)
 
 
+@pytest.mark.filterwarnings("error")
+def test_depth_beyond_the_floats_of_the_labels(tree):
+    path = tree / "depth" / f"{NYUD_IDS['train'][0]}.npy"
+    depth = np.load(path).astype(np.float64)
+    depth[2, 0] = 1e39
+    np.save(path, depth)
+    assert NYUDDataset(tree)[0].labels["depth"][2, 0] == 0
+
+
+def test_photos_are_not_turned(tree):
+    """Labels have no EXIF data that would turn them too."""
+    name = NYUD_IDS["train"][0]
+    path = tree / f"images/{name}.png"
+    photo = Image.open(path)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo.save(path, exif=exif)
+    assert NYUDDataset(tree)[0].image.tolist() == np.array(photo).tolist()
+
+
 def test_edges_of_one_bit_or_ones(tree):
     path = tree / "edge" / f"{NYUD_IDS['train'][0]}.png"
     before = NYUDDataset(tree)[0].labels["edge"]

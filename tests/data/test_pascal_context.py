@@ -83,6 +83,12 @@ def test_saliency_is_above_one_half(tree):
     for picture in (bright, bright.convert("P"), bright.convert("RGB"), bright.convert("LA")):
         picture.save(path)
         assert np.array_equal(data[0].labels["saliency"], label), picture.mode
+    grey = Image.fromarray(shades)
+    for picture in (Image.merge("LA", (grey, grey.rotate(180))), Image.merge("RGBA", (grey,) * 4)):
+        picture.save(path)
+        assert np.array_equal(data[0].labels["saliency"], label), f"{picture.mode}: the stored shades count"
+    grey.save(path, transparency=3)
+    assert np.array_equal(data[0].labels["saliency"], label), "the stored shades count"
 
 
 def test_boundaries_are_where_the_laplacian_is_not_zero():
@@ -126,8 +132,9 @@ def test_scoring_has_boundaries_of_the_published_photos(tree):
 def test_parts_of_every_structure(tmp_path):
     read = {name: parts_of(tmp_path, anno) for name, anno in part_cases(SIZE).items()}
     empty = np.full(SIZE, 255, dtype=np.uint8)
-    for name in ("no objects", "no parts", "other classes", "empty masks"):
+    for name in ("no objects", "no parts", "other classes"):
         assert np.array_equal(read[name], empty), name
+    assert not read["empty masks"].any(), "there are parts, though nowhere to be seen"
     # 12 rows, 16 columns; later parts overwrite earlier ones
     wanted = np.zeros(SIZE, dtype=np.uint8)
     wanted[:3], wanted[3:6], wanted[4:6, :4], wanted[6:, 4:8] = 1, 2, 4, 5
@@ -197,15 +204,17 @@ def test_bad_parts_are_named(tmp_path, variables, message):
     assert "a.mat" in str(error.value)
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("content", [b"", b"MATLAB 5.0 MAT-file", b"\x89HDF\r\n\x1a\n" + bytes(200)])
 def test_damaged_mat_files_are_named(tmp_path, content):
     (tmp_path / "a.mat").write_bytes(content)
     for read in (read_label_map, lambda path: read_parts(path, SIZE)):
         with pytest.raises(ValueError, match=r"a\.mat"):
             read(tmp_path / "a.mat")
-    put_mat(tmp_path / "a.mat", LabelMap=np.full(SIZE, 2.5))
-    with pytest.raises(ValueError, match="number no class"):
-        read_label_map(tmp_path / "a.mat")
+    for value in (2.5, -1.0, np.nan, np.inf, 1e30):
+        put_mat(tmp_path / "a.mat", LabelMap=np.full(SIZE, value))
+        with pytest.raises(ValueError, match="number no class"):
+            read_label_map(tmp_path / "a.mat")
     put_mat(tmp_path / "cut.mat", LabelMap=np.random.default_rng(0).integers(0, 459, (50, 50)))
     (tmp_path / "cut.mat").write_bytes((tmp_path / "cut.mat").read_bytes()[:300])
     with pytest.raises(ValueError, match=r"cut\.mat"):

@@ -97,7 +97,7 @@ class TreeDataset(ABC):
             ValueError: if it is missing or cannot be read.
         """
         name = self.ids[index]
-        image = read_image(self.root / self.images.format(id=name))
+        image = read_image(self.root / self.images.format(id=name), as_shown=False)
         readers = self._readers(name, image.shape[:2])
 
         def read(task: str) -> Label:
