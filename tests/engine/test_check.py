@@ -171,9 +171,34 @@ def test_command(tmp_path, capsys, monkeypatch):
     assert "train: depth: 1 missing (0003)" in capsys.readouterr().err
 
 
+def test_command_inside_the_data_set(tmp_path, capsys, monkeypatch):
+    tree = write_nyud(tmp_path / "NYUDv2")
+    monkeypatch.chdir(tree)
+    before = sorted(tmp_path.rglob("*"))
+    assert main(["data", "check", ".", "--workers", "0"]) == 0
+    assert "name a picture elsewhere" in capsys.readouterr().out
+    for option in ("-o", "--json"):
+        assert main(["data", "check", "..", option, "edge/new.png", "--workers", "0"]) == 2
+        assert "edge/new.png: lies in the data set, where nothing is written" in capsys.readouterr().err
+    assert sorted(tmp_path.rglob("*")) == before
+    assert main(["data", "check", ".", "-o", "../sheet.png", "--workers", "0"]) == 0
+    assert (tmp_path / "sheet.png").is_file()
+
+
+def test_faults_come_before_files(tmp_path, capsys, monkeypatch):
+    tree = write_nyud(tmp_path / "NYUDv2")
+    (tree / "depth/0003.npy").unlink()
+    (tmp_path / "file").touch()
+    assert main(["data", "check", str(tree), "-o", str(tmp_path / "file/a.png"), "--workers", "0"]) == 2
+    text = capsys.readouterr().err
+    assert "train: depth: 1 missing (0003)" in text
+    assert "cannot write" in text
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
+        (["NYUDv2", "-o", "sheet"], "sheet: no kind of picture"),
         (["nowhere"], "nowhere: no such folder or file"),
         (["NYUDv2/gt_sets/val.txt"], "val.txt: holds no keys: a manifest has"),
         (["NYUDv2", "--root", "."], "a root belongs to a manifest"),
