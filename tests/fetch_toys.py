@@ -19,6 +19,10 @@ FILES = {
     "NYUDv2/images/0001.png": np.random.default_rng(0).bytes(200_000),
 }
 """Files of a set; random ones, so that the archive is longer than one read."""
+SET = {name.removeprefix("NYUDv2/"): content for name, content in FILES.items()}
+"""The same from the root of the set."""
+VARIANT = {f"NYUD_MT/{name}": b"-" for name in ("gt_sets/train.txt", "images/0001.jpg", "edge/0001.npy")}
+"""Files of another set of the same photos."""
 
 
 def tar_bytes(files=FILES, mode="w:gz"):
@@ -29,6 +33,9 @@ def tar_bytes(files=FILES, mode="w:gz"):
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
     return out.getvalue()
+
+
+BODY = tar_bytes()
 
 
 def zip_bytes(files=FILES):

@@ -40,7 +40,7 @@ def fetch_command(
         archive: address or path of an archive or folder to take, instead of the known addresses, which may be dead.
         sources: YAML file of addresses to try in order, instead of the known ones.
         keep: keep the downloaded archive beside the folder.
-        overwrite: replace the set that the folder holds.
+        overwrite: replace the set that the folder holds; whatever else lies in the folder is lost.
     """
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     with Progress(TextColumn("{task.description}"), *columns, console=errors, transient=True) as bar:

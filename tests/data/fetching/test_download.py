@@ -9,20 +9,14 @@ from collections import namedtuple
 
 import pytest
 
-from fetch_toys import Page, serve, tar_bytes
+from fetch_toys import BODY, Page, serve
 from pamm.data.fetching import download as module
 from pamm.data.fetching.download import SourceError, download
 from pamm.data.fetching.sources import Source
 from pamm.data.fetching.unpack import ArchiveError
 from pamm.data.files import WriteError
 
-BODY = tar_bytes()
 HALF = len(BODY) // 2
-
-
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch):
-    monkeypatch.setenv("no_proxy", "*")
 
 
 @pytest.fixture
@@ -162,10 +156,9 @@ def test_a_slow_line_gets_on(part):
     """Each answer brings less than one read before the line falls silent, and what came is kept."""
     page = Page(BODY, cuts=[20_000] * 5, silence=threading.Event())
     with serve({"/a": page}) as server:
-        download(Source(url=f"{server}/a"), part, timeout=0.1, pauses=(0,))
+        download(Source(url=f"{server}/a"), part, timeout=0.1, pauses=(0, 0, 0))
         page.silence.set()
     assert part.read_bytes() == BODY
-    assert page.asked[1:] == [f"bytes={count * 20_000}-" for count in range(1, 6)]
 
 
 def test_busy_for_a_while(part):

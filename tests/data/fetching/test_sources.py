@@ -26,6 +26,8 @@ def test_paths(tmp_path, monkeypatch):
     ("fields", "message"),
     [
         ({"url": "ftp://example.org/a"}, "cannot fetch over ftp: give an address with http, https, file"),
+        ({"url": ""}, "url is empty: give an address"),
+        ({"url": " "}, "url is empty"),
         ({"url": "https:///a"}, "names no server"),
         ({"url": "file://data/a"}, "on another machine: write file:///"),
         ({"url": "a", "sha256": "12"}, "sha256 '12' is not 64 hexadecimal digits"),

@@ -14,7 +14,7 @@ nothing here checks that they still answer or what they give. Other places are w
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -47,6 +47,8 @@ class Source:
 
     def __post_init__(self) -> None:
         """Check the values."""
+        if not self.url.strip():
+            raise ValueError("url is empty: give an address, or the path of an archive or a folder")
         scheme = _scheme(self.url)
         if scheme and scheme not in SCHEMES:
             raise ValueError(f"{self.url}: cannot fetch over {scheme}: give an address with {', '.join(SCHEMES)}")
@@ -129,5 +131,5 @@ def read_sources(path: str | Path, name: str) -> tuple[Source, ...]:
     for number, entry in enumerate(plain[name], 1):
         source = build(Source, entry, f"{path}: {name}: source {number}")
         local = source.local(path.parent)
-        found.append(source if local is None else Source(**(vars(source) | {"url": str(local)})))
+        found.append(source if local is None else replace(source, url=str(local)))
     return tuple(found)
