@@ -11,6 +11,7 @@ from benchmark_trees import NYUD_IDS, put, put_list, write_mtan, write_nyud, wri
 from pamm.benchmarks import BENCHMARKS
 from pamm.data.nyud import NYUDDataset
 from pamm.data.tree import published_ids
+from read_only import read_only
 
 
 @pytest.fixture
@@ -120,15 +121,12 @@ def test_lists_of_other_editors(tree, text):
 
 
 def test_read_only_and_relative(tree, monkeypatch):
-    monkeypatch.chdir(tree.parent)
     before = sorted(tree.rglob("*"))
-    tree.chmod(0o555)
-    try:
-        for root in ("NYUDv2", "."):
+    for folder, root in ((".", "NYUDv2"), ("NYUDv2", ".")):
+        monkeypatch.chdir(tree.parent / folder)
+        with read_only(tree):
             data = pickle.loads(pickle.dumps(NYUDDataset(root)))
             assert len([data[index] for index in range(len(data))]) == 3
-    finally:
-        tree.chmod(0o755)
     assert sorted(tree.rglob("*")) == before
 
 

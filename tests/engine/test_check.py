@@ -11,6 +11,7 @@ from folder_toys import HEIGHT, IDS, WIDTH, grid, write
 from folder_toys import put as put_map
 from pamm.cli import main
 from pamm.engine.check import check
+from read_only import read_only
 
 
 def files(folder, pattern):
@@ -232,7 +233,8 @@ def test_command_inside_the_data_set(tmp_path, capsys, monkeypatch):
     tree = write_nyud(tmp_path / "NYUDv2")
     monkeypatch.chdir(tree)
     before = sorted(tmp_path.rglob("*"))
-    assert main(["data", "check", ".", "--workers", "0"]) == 0
+    with read_only(tmp_path):
+        assert main(["data", "check", ".", "--workers", "0"]) == 0
     assert "name a picture elsewhere" in capsys.readouterr().out
     for option in ("-o", "--json"):
         assert main(["data", "check", "..", option, "edge/new.png", "--workers", "0"]) == 2
