@@ -3,7 +3,7 @@
 ``python tests/benchmark_trees.py FOLDER`` writes one of each, to try commands on.
 """
 
-import sys
+import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -197,5 +197,8 @@ WRITERS = {"NYUDv2": write_nyud, "NYUD_MT": write_nyud_mt, "nyuv2": write_mtan, 
 
 
 if __name__ == "__main__":
-    for folder, write in WRITERS.items():
-        write(Path(sys.argv[1]) / folder)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="where to write them")
+    target = parser.parse_args().folder
+    for name, write in WRITERS.items():
+        write(target / name)

@@ -12,13 +12,17 @@ from pathlib import Path
 
 import numpy as np
 
-FOLDERS = ("gt_sets", "images", "segmentation", "depth", "normals", "edge")
+LABELS = ("segmentation/0001.png", "depth/0001.npy", "normals/0001.png", "edge/0001.png")
 FILES = {
-    **{f"NYUDv2/{folder}/0001.bin": folder.encode() * 9 for folder in FOLDERS},
     "NYUDv2/gt_sets/train.txt": b"0001\n",
-    "NYUDv2/images/0002.png": np.random.default_rng(0).bytes(200_000),
+    **{f"NYUDv2/{name}": name.encode() * 9 for name in LABELS},
+    "NYUDv2/images/0001.png": np.random.default_rng(0).bytes(200_000),
 }
 """Files of a set; random ones, so that the archive is longer than one read."""
+SET = {name.removeprefix("NYUDv2/"): content for name, content in FILES.items()}
+"""The same from the root of the set."""
+VARIANT = {f"NYUD_MT/{name}": b"-" for name in ("gt_sets/train.txt", "images/0001.jpg", "edge/0001.npy")}
+"""Files of another set of the same photos."""
 
 
 def tar_bytes(files=FILES, mode="w:gz"):
@@ -29,6 +33,9 @@ def tar_bytes(files=FILES, mode="w:gz"):
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
     return out.getvalue()
+
+
+BODY = tar_bytes()
 
 
 def zip_bytes(files=FILES):
@@ -55,6 +62,12 @@ class Page:
     statuses: list[int] = field(default_factory=list)
     ranges: bool = True
     length: bool = True
+    pieces: bool = False
+    """Whether an answer comes in pieces, with a length that is a lie."""
+    more: bytes = b""
+    """Comes after the rest of a file that was asked for."""
+    silence: threading.Event | None = None
+    """Comes where an answer is cut, before the connection is lost."""
     location: str | None = None
     gate: threading.Event | None = None
     """Comes before the last byte of an answer."""
@@ -63,6 +76,8 @@ class Page:
 
 
 class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
     def do_GET(self):
         page = self.server.pages.get(self.path)
         if page is None:
@@ -84,16 +99,24 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {start}-{len(page.body) - 1}/{len(page.body)}")
         else:
             self.send_response(200)
-        if page.length:
+        if page.pieces:
+            self.send_header("Transfer-Encoding", "chunked")
+            self.send_header("Content-Length", "5")
+        elif page.length and not (start and page.more):
             self.send_header("Content-Length", str(len(page.body) - start))
         if tag:
             self.send_header("ETag", tag)
+        self.send_header("Connection", "close")
         self.end_headers()
-        rest = page.body[start:][:cut]
+        if page.pieces:
+            return self.wfile.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(page.body), page.body))
+        rest = page.body[start:][:cut] + (page.more if start else b"")
         self.wfile.write(rest[:-1])
         if page.gate is not None:
             page.gate.wait(10)
         self.wfile.write(rest[-1:])
+        if cut is not None and page.silence is not None:
+            page.silence.wait(10)
         return None
 
     def log_message(self, *args):

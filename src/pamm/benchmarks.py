@@ -16,6 +16,10 @@ class Benchmark:
     """Its tasks, in the order of the published tables."""
     canvas: tuple[int, int]
     """Height and width to which images are padded, and to which training crops are cut."""
+    photo_sizes: tuple[tuple[int, int], tuple[int, int]]
+    """Least and largest height, and width, of its photos."""
+    highest: dict[str, float]
+    """By task, the highest value of its labels, in the task's unit."""
     published_scores: dict[str, str]
     """By task, the published score that has a truth of its own, a key of ``pamm.metrics.SCORES``."""
 
@@ -25,6 +29,8 @@ BENCHMARKS: dict[str, Benchmark] = {
         title="NYUD-v2",
         tasks=get_tasks(["semseg", "depth", "normals", "edge"]),
         canvas=(448, 576),
+        photo_sizes=((425, 425), (560, 560)),
+        highest={"depth": 10.0},
         published_scores={"edge": "odsf_nyud"},
     ),
     "pascal_context": Benchmark(
@@ -37,6 +43,8 @@ BENCHMARKS: dict[str, Benchmark] = {
             TASKS["normals"],
         ),
         canvas=(512, 512),
+        photo_sizes=((1, 500), (1, 500)),
+        highest={},
         published_scores={"edge": "odsf_pascal_context"},
     ),
 }

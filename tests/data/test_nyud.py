@@ -11,6 +11,7 @@ from benchmark_trees import NYUD_IDS, put, put_list, write_mtan, write_nyud, wri
 from pamm.benchmarks import BENCHMARKS
 from pamm.data.nyud import NYUDDataset
 from pamm.data.tree import published_ids
+from read_only import read_only
 
 
 @pytest.fixture
@@ -69,6 +70,26 @@ def test_depth_of_any_floats(tree, change):
     assert np.array_equal(read, depth)
 
 
+@pytest.mark.filterwarnings("error")
+def test_depth_beyond_the_floats_of_the_labels(tree):
+    path = tree / "depth" / f"{NYUD_IDS['train'][0]}.npy"
+    depth = np.load(path).astype(np.float64)
+    depth[2, 0] = 1e39
+    np.save(path, depth)
+    assert NYUDDataset(tree)[0].labels["depth"][2, 0] == 0
+
+
+def test_photos_are_not_turned(tree):
+    """Labels have no EXIF data that would turn them too."""
+    name = NYUD_IDS["train"][0]
+    path = tree / f"images/{name}.png"
+    photo = Image.open(path)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo.save(path, exif=exif)
+    assert NYUDDataset(tree)[0].image.tolist() == np.array(photo).tolist()
+
+
 def test_edges_of_one_bit_or_ones(tree):
     path = tree / "edge" / f"{NYUD_IDS['train'][0]}.png"
     before = NYUDDataset(tree)[0].labels["edge"]
@@ -100,15 +121,12 @@ def test_lists_of_other_editors(tree, text):
 
 
 def test_read_only_and_relative(tree, monkeypatch):
-    monkeypatch.chdir(tree.parent)
     before = sorted(tree.rglob("*"))
-    tree.chmod(0o555)
-    try:
-        for root in ("NYUDv2", "."):
+    for folder, root in ((".", "NYUDv2"), ("NYUDv2", ".")):
+        monkeypatch.chdir(tree.parent / folder)
+        with read_only(tree):
             data = pickle.loads(pickle.dumps(NYUDDataset(root)))
             assert len([data[index] for index in range(len(data))]) == 3
-    finally:
-        tree.chmod(0o755)
     assert sorted(tree.rglob("*")) == before
 
 

@@ -11,6 +11,7 @@ from folder_toys import HEIGHT, IDS, WIDTH, grid, write
 from folder_toys import put as put_map
 from pamm.cli import main
 from pamm.engine.check import check
+from read_only import read_only
 
 
 def files(folder, pattern):
@@ -38,7 +39,11 @@ def test_figures_of_nyud(tmp_path):
     assert train["normals"].counted == 3600 - 3 * 6
     edges = np.stack([np.array(Image.open(tree / f"edge/{name}.png")) for name in ("0003", "0004", "0005")])
     assert train["edge"].shares["boundary"] == pytest.approx((edges == 255).mean())
-    assert report.notes() == ["val: 2 of the 654 published ids, and 0 others"]
+    assert report.notes() == [
+        "train: 3 photos are not 425×560 pixels, as all of the benchmark are",
+        "val: 2 of the 654 published ids, and 0 others",
+        "val: 2 photos are not 425×560 pixels, as all of the benchmark are",
+    ]
     assert sheet is not None
     assert sheet.height > 5 * 120, "a row for each of five photos"
 
@@ -71,13 +76,14 @@ def test_faults_are_counted_and_named(tmp_path):
         ("photo", second, False),
         ("edge", first, False),
         ("saliency", third, False),
-        *(("human_parts", name, True) for name in PASCAL_IDS["train"] if name != second),
+        *(("human_parts", name, True) for name in PASCAL_IDS["train"]),
     }
-    assert train.tasks["saliency"].labels == 4
+    assert train.tasks["saliency"].labels == 5
+    assert train.tasks["semseg"].labels == 6, "labels of a photo that is lost count"
     assert sum(train.sizes.values()) == 5
     faults = report.faults()
     assert faults[0] == "normals: normals_distill missing"
-    assert faults[1].startswith(f"train: human_parts: 5 missing ({first}, {third}, ")
+    assert faults[1].startswith(f"train: human_parts: 6 missing ({first}, {second}, ")
     assert any(fault.startswith(f"train: photo: 1 corrupt ({second}), the first: {tree}") for fault in faults)
 
 
@@ -87,6 +93,46 @@ def test_one_file_of_two_tasks_is_one_fault(tmp_path):
     report, _ = check(tree)
     assert [problem.part for problem in report.splits[1].problems] == ["edge"]
     assert report.splits[1].tasks["normals"].labels == 2
+
+
+def test_sizes_and_values_are_compared_with_the_published_ones(tmp_path):
+    tree = write_nyud(tmp_path / "NYUDv2", ids={"train": ["0003"], "val": ["0001"]}, size=(425, 560))
+    path = tree / "depth/0003.npy"
+    np.save(path, np.load(path) * 1000)
+    report, _ = check(tree, samples=1)
+    train, val = report.splits
+    (remark,) = train.remarks
+    assert remark.startswith("depth is up to 9")
+    assert remark.endswith("m, the benchmark's up to 10: another unit?")
+    assert val.remarks == ("1 of the 654 published ids, and 0 others",)
+    assert train.tasks["normals"].words() == "-1 to 1 in every channel"
+
+
+def test_labels_of_lost_photos_are_read(tmp_path):
+    tree = write_pascal(tmp_path / "PASCALContext")
+    whole, _ = check(tree, samples=1)
+    for path in (tree / "JPEGImages").iterdir():
+        path.unlink()
+    report, sheet = check(tree)
+    assert sheet is None
+    for split, before in zip(report.splits, whole.splits, strict=True):
+        assert {problem.part for problem in split.problems} == {"photo"}
+        assert split.tasks == before.tasks
+
+
+@pytest.mark.parametrize("lists", [["val"], ["train", "val"]])
+def test_lists_that_cannot_be_read(lists, tmp_path):
+    tree = write_nyud(tmp_path / "NYUDv2")
+    for name in lists:
+        (tree / f"gt_sets/{name}.txt").write_bytes(b"")
+    report, _ = check(tree)
+    faults = report.faults()
+    assert [fault.partition(": copy")[0] for fault in faults] == [
+        f"{name}: list: 1 corrupt (gt_sets/{name}.txt), the first: {tree}/gt_sets/{name}.txt: the list is empty"
+        for name in lists
+    ]
+    assert [split.photos for split in report.splits] == ([3, 0] if len(lists) == 1 else [0, 0])
+    report.table()
 
 
 def test_a_missing_list_and_photos_without_labels(tmp_path):
@@ -147,6 +193,18 @@ def test_figures_of_a_manifest(folder):
     assert report.notes() == ["split train: 3 photos", "split val: 1 photos"]
 
 
+def test_a_corrupt_image_of_a_manifest(folder):
+    (folder.parent / "images/a.png").write_bytes(b"no picture")
+    report, _ = check(folder)
+    (problem,) = report.splits[0].problems
+    assert (problem.photo, problem.part) == ("a", "photo")
+    assert {name: figures.labels for name, figures in report.splits[0].tasks.items()} == {
+        "semseg": 1,
+        "depth": 4,
+        "normals": 4,
+    }
+
+
 def test_a_corrupt_map_of_a_manifest(folder):
     (folder.parent / "depth/b.png").write_bytes(b"no picture")
     report, _ = check(folder)
@@ -171,9 +229,35 @@ def test_command(tmp_path, capsys, monkeypatch):
     assert "train: depth: 1 missing (0003)" in capsys.readouterr().err
 
 
+def test_command_inside_the_data_set(tmp_path, capsys, monkeypatch):
+    tree = write_nyud(tmp_path / "NYUDv2")
+    monkeypatch.chdir(tree)
+    before = sorted(tmp_path.rglob("*"))
+    with read_only(tmp_path):
+        assert main(["data", "check", ".", "--workers", "0"]) == 0
+    assert "name a picture elsewhere" in capsys.readouterr().out
+    for option in ("-o", "--json"):
+        assert main(["data", "check", "..", option, "edge/new.png", "--workers", "0"]) == 2
+        assert "edge/new.png: lies in the data set, where nothing is written" in capsys.readouterr().err
+    assert sorted(tmp_path.rglob("*")) == before
+    assert main(["data", "check", ".", "-o", "../sheet.png", "--workers", "0"]) == 0
+    assert (tmp_path / "sheet.png").is_file()
+
+
+def test_faults_come_before_files(tmp_path, capsys, monkeypatch):
+    tree = write_nyud(tmp_path / "NYUDv2")
+    (tree / "depth/0003.npy").unlink()
+    (tmp_path / "file").touch()
+    assert main(["data", "check", str(tree), "-o", str(tmp_path / "file/a.png"), "--workers", "0"]) == 2
+    text = capsys.readouterr().err
+    assert "train: depth: 1 missing (0003)" in text
+    assert "cannot write" in text
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
+        (["NYUDv2", "-o", "sheet"], "sheet: no kind of picture"),
         (["nowhere"], "nowhere: no such folder or file"),
         (["NYUDv2/gt_sets/val.txt"], "val.txt: holds no keys: a manifest has"),
         (["NYUDv2", "--root", "."], "a root belongs to a manifest"),

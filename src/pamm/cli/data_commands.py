@@ -4,6 +4,7 @@ import json as json_format
 import os
 from pathlib import Path
 
+from PIL import Image
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -18,6 +19,7 @@ from rich.progress import (
 from pamm.cli.commands import USAGE_ERROR, console, errors, progress_bar
 from pamm.data.fetching.fetch import fetch
 from pamm.data.files import atomic_write
+from pamm.data.layouts import find_tree
 from pamm.engine.check import check
 
 
@@ -38,7 +40,7 @@ def fetch_command(
         archive: address or path of an archive or folder to take, instead of the known addresses, which may be dead.
         sources: YAML file of addresses to try in order, instead of the known ones.
         keep: keep the downloaded archive beside the folder.
-        overwrite: replace the set that the folder holds.
+        overwrite: replace the set that the folder holds; whatever else lies in the folder is lost.
     """
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     with Progress(TextColumn("{task.description}"), *columns, console=errors, transient=True) as bar:
@@ -63,7 +65,7 @@ def check_command(
     folder: Path,
     *,
     root: Path | None = None,
-    out: Path = Path("data_check.png"),
+    out: Path | None = None,
     json: Path | None = None,
     workers: int | None = None,
 ) -> int:
@@ -72,10 +74,17 @@ def check_command(
     Args:
         folder: folder of NYUD-v2 or PASCAL-Context, or the manifest of a folder of your own.
         root: folder to start from, instead of the manifest's root.
-        out: picture to write some photos and their labels to (`-o` for short).
+        out: picture to write some photos and their labels to (`-o` for short); `data_check.png` if left out.
         json: file to write the figures to, shares of all classes and all faults included.
         workers: processes that read; 0 reads in the main process; one for each processor if left out.
     """
+    data = find_tree(folder)[0].resolve() if folder.is_dir() else None
+    inside = [path for path in (out, json) if path is not None and data in path.resolve().parents]
+    if inside:
+        raise ValueError(f"{inside[0]}: lies in the data set, where nothing is written: choose another folder")
+    if out is not None and Image.registered_extensions().get(out.suffix.lower()) not in Image.SAVE:
+        raise ValueError(f"{out}: no kind of picture: give a name that ends in .png or .jpg")
+    sheet_file = Path("data_check.png") if out is None else out
     count = (os.cpu_count() or 1) if workers is None else workers
     with progress_bar() as bar:
         rows: dict[str, TaskID] = {}
@@ -89,13 +98,15 @@ def check_command(
     console.print(report.table())
     for note in report.notes():
         console.print(escape(note), highlight=False, soft_wrap=True)
+    for fault in report.faults():
+        errors.print(f"[red]error:[/red] {escape(fault)}")
     if json is not None:
         with atomic_write(json) as path:
             path.write_text(json_format.dumps(report.to_dict(), indent=2) + "\n", encoding="utf-8")
-    if sheet is not None:
-        with atomic_write(out) as path:
+    if data in sheet_file.resolve().parents:
+        console.print("Nothing is written to the data set: name a picture elsewhere to see some photos", soft_wrap=True)
+    elif sheet is not None:
+        with atomic_write(sheet_file) as path:
             sheet.save(path)
-        console.print(f"Some photos with their labels: {out}", soft_wrap=True, highlight=False)
-    for fault in report.faults():
-        errors.print(f"[red]error:[/red] {escape(fault)}")
+        console.print(f"Some photos with their labels: {sheet_file}", soft_wrap=True, highlight=False)
     return 0 if report.sound else USAGE_ERROR

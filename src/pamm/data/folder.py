@@ -2,6 +2,7 @@
 
 import glob
 import re
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -88,13 +89,26 @@ class FolderDataset:
             IndexError: if there is no such image.
             ValueError: if the image cannot be read.
         """
-        name = self.ids[index]
-        image = read_image(self._images[name])
+        image = read_image(self._images[self.ids[index]])
         stored_size = image.shape[:2]
-        size = (
-            max(1, round(stored_size[0] * self.manifest.resize)),
-            max(1, round(stored_size[1] * self.manifest.resize)),
-        )
+        readers, size = self.labels(index, shape=stored_size), self._size(stored_size)
+        if size != stored_size:
+            image = np.asarray(cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+        return image, readers
+
+    def labels(self, index: int, *, shape: Size | None = None) -> dict[str, Reader]:
+        """By task, what reads the label of one image.
+
+        Args:
+            index: number of the image.
+            shape: rows and columns of the image as it is stored; those of the first map that can be read if left out.
+
+        Raises:
+            IndexError: if there is no such image.
+        """
+        name = self.ids[index]
+        stored_size = shape or self._map_size(name)
+        size = self._size(stored_size)
         readers: dict[str, Reader] = {}
         for task in sorted(self._tasks, key=lambda task: self.manifest.labels[task.name].source is not None):
             maps, path = self.manifest.labels[task.name], self._maps[task.name].get(name)
@@ -103,9 +117,20 @@ class FolderDataset:
             elif path is not None:
                 # kept for the labels that are derived from it
                 readers[task.name] = cache(partial(_read_label, path, maps, task, stored_size, size))
-        if size != stored_size:
-            image = np.asarray(cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
-        return image, readers
+        return readers
+
+    def _size(self, stored_size: Size) -> Size:
+        """Rows and columns after resizing."""
+        height, width = (max(1, round(side * self.manifest.resize)) for side in stored_size)
+        return height, width
+
+    def _map_size(self, name: str) -> Size:
+        for task, maps in self.manifest.labels.items():
+            if name in self._maps[task]:
+                with suppress(ValueError):
+                    height, width = read_map(self._maps[task][name], key=maps.key).shape[:2]
+                    return height, width
+        return 0, 0
 
     def _refined(self, name: str, maps: LabelMaps) -> Task:
         try:

@@ -29,17 +29,18 @@ class MissingFileError(ImageError):
     """A file is not there."""
 
 
-def read_image(source: ImageLike, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-    """Read a photo as the viewer shows it.
+def read_image(source: ImageLike, *, max_pixels: int = MAX_PIXELS, as_shown: bool = True) -> NDArray[np.uint8]:
+    """Read a photo.
 
-    Files and PIL images may be of any mode: the orientation of the EXIF data is applied, transparent pixels are put
-    on white, 16 bits are scaled to 8, and of several frames the first is taken.
+    Files and PIL images may be of any mode: 16 bits are scaled to 8, and of several frames the first is taken.
 
     Args:
         source: path of a file, PIL image, array or tensor. Arrays are (H, W), (H, W, 1), (H, W, 3) or (H, W, 4),
             tensors (H, W), (1, H, W), (3, H, W) or (4, H, W), of whole numbers 0 to 255, of uint16 values 0 to 65535,
             of bools, or of floats in [0, 1].
         max_pixels: largest number of pixels of a file, since a small file can hold a picture that fills the memory.
+        as_shown: of files and PIL images, whether the orientation of the EXIF data is applied and transparent pixels
+            are put on white, as viewers do, or both are passed over, as most loaders of data sets do.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -50,10 +51,10 @@ def read_image(source: ImageLike, *, max_pixels: int = MAX_PIXELS) -> NDArray[np
     if isinstance(source, str | Path):
         path = Path(source)
         with one_line_errors(str(path)):
-            return _rgb(_open_picture(path, max_pixels), str(path))
+            return _rgb(_open_picture(path, max_pixels), str(path), as_shown=as_shown)
     if isinstance(source, Image.Image):
         with one_line_errors("PIL image"):
-            return _rgb(source, "PIL image")
+            return _rgb(source, "PIL image", as_shown=as_shown)
     if isinstance(source, Tensor):
         array = _channels_last(source)
     elif isinstance(source, np.ndarray):
@@ -139,10 +140,11 @@ def _open_picture(path: Path, max_pixels: int) -> Image.Image:
     return picture
 
 
-def _rgb(picture: Image.Image, name: str) -> NDArray[np.uint8]:
+def _rgb(picture: Image.Image, name: str, *, as_shown: bool = True) -> NDArray[np.uint8]:
     if not picture.width or not picture.height:
         raise ImageError(f"{name}: the image is {picture.width}×{picture.height} pixels, it needs at least one")
-    picture = ImageOps.exif_transpose(picture)
+    if as_shown:
+        picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith(("I", "F")):
         values = np.asarray(picture)
         # older Pillows open 16-bit greys as mode I, 32-bit integers
@@ -151,7 +153,7 @@ def _rgb(picture: Image.Image, name: str) -> NDArray[np.uint8]:
         return _array_to_rgb(values, name)
     if picture.mode in ("La", "RGBa"):
         picture = picture.convert({"La": "LA", "RGBa": "RGBA"}[picture.mode])
-    if picture.has_transparency_data:
+    if as_shown and picture.has_transparency_data:
         coloured = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), coloured)
     return np.array(picture.convert("RGB"), dtype=np.uint8)

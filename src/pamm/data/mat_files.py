@@ -46,7 +46,8 @@ def read_label_map(path: Path) -> NDArray[np.uint16]:
     stored = read_variable(path, "LabelMap")
     if stored.ndim != 2 or not stored.size or stored.dtype.kind not in "buif":
         raise ImageError(f"{path}: LabelMap is {stored.dtype} of shape {stored.shape}, no map: copy the file again")
-    label_map = stored.astype(np.uint16)
+    known = (stored >= 0) & (stored <= np.iinfo(np.uint16).max)
+    label_map = np.where(known, stored, 0).astype(np.uint16)
     if (label_map != stored).any():
         raise ImageError(f"{path}: LabelMap holds values that number no class: copy the file again")
     return label_map
@@ -60,13 +61,14 @@ def read_parts(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         shape: rows and columns of the photo.
 
     Returns:
-        (H, W) uint8: 1 to 6 on parts (see :data:`PARTS`), 0 elsewhere, all 255 in a photo without any part.
+        (H, W) uint8: 1 to 6 on parts (see :data:`PARTS`), 0 elsewhere, all 255 in a photo without any part; parts
+        without a pixel count.
 
     Raises:
         ImageError: if the file is missing or damaged, or not built as it should be.
     """
     anno = read_variable(path, "anno")
-    label = np.zeros(shape, dtype=np.uint8)
+    label, found = np.zeros(shape, dtype=np.uint8), False
     try:
         for name, mask in _person_parts(anno):
             if mask.shape != shape:
@@ -76,12 +78,12 @@ def read_parts(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
                 )
             if name not in PARTS:
                 raise ImageError(f"{path}: {name!r} is no known part of a person: copy the file again")
-            label[mask] = PARTS[name]
+            label[mask], found = PARTS[name], True
     except ImageError:
         raise
     except (ValueError, IndexError, TypeError, OverflowError) as error:
         raise ImageError(f"{path}: anno is not built of objects and their parts: copy the file again") from error
-    return label if label.any() else np.full(shape, IGNORE, dtype=np.uint8)
+    return label if found else np.full(shape, IGNORE, dtype=np.uint8)
 
 
 def read_variable(path: Path, name: str) -> NDArray[Any]:

@@ -51,7 +51,7 @@ def _depth(path: Path) -> Label:
             f"{path}: an array of {stored.dtype} and shape {stored.shape}, wanted floats of shape (rows, columns) in "
             "metres: copy the file again"
         )
-    measured = np.isfinite(stored) & (stored > 0)
+    measured = (stored > 0) & (stored <= np.finfo(np.float32).max)
     return np.where(measured, stored, 0).astype(np.float32)
 
 

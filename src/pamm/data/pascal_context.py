@@ -105,7 +105,7 @@ def training_boundaries(label_map: NDArray[np.uint16]) -> NDArray[np.uint8]:
 def _saliency(path: Path) -> Label:
     """(H, W) uint8, 1 on what stands out."""
     # palettes and single bits stand for shades here, unlike in maps of classes
-    grey = cv2.cvtColor(read_image(path), cv2.COLOR_RGB2GRAY)
+    grey = cv2.cvtColor(read_image(path, as_shown=False), cv2.COLOR_RGB2GRAY)
     return (grey > 255 / 2).astype(np.uint8)
 
 

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from importlib.resources import files
@@ -21,7 +22,7 @@ from pamm.tasks import IGNORE, Task
 
 Label = NDArray[Any]
 
-_SPLITS = ("train", "val")
+SPLITS = ("train", "val")
 _WRONG = 254
 _COMPONENTS = (np.arange(256) * (2 / 255) - 1).astype(np.float32)
 _NO_DIRECTION = (((0, 0, 0), (0, 0, 0)), ((127, 127, 127), (128, 128, 128)))
@@ -97,8 +98,8 @@ class TreeDataset(ABC):
             ValueError: if it is missing or cannot be read.
         """
         name = self.ids[index]
-        image = read_image(self.root / self.images.format(id=name))
-        readers = self._readers(name, image.shape[:2])
+        image = read_image(self.root / self.images.format(id=name), as_shown=False)
+        readers = self.labels(index, shape=image.shape[:2])
 
         def read(task: str) -> Label:
             label = readers[task]()
@@ -109,7 +110,21 @@ class TreeDataset(ABC):
                 )
             return label
 
-        return image, {task.name: partial(read, task.name) for task in self._tasks if task.name in readers}
+        return image, {task: partial(read, task) for task in readers}
+
+    def labels(self, index: int, *, shape: tuple[int, ...] | None = None) -> dict[str, Reader]:
+        """By task, what reads the label of one photo.
+
+        Args:
+            index: number of the photo.
+            shape: rows and columns of the photo; those of the first label that can be read if left out.
+
+        Raises:
+            IndexError: if there is no such photo.
+        """
+        name = self.ids[index]
+        readers = self._readers(name, shape or self._label_shape(name))
+        return {task.name: readers[task.name] for task in self._tasks if task.name in readers}
 
     def missing_tasks(self) -> dict[str, str]:
         """The benchmark's tasks whose labels are not there, each with the folders that are missing."""
@@ -136,6 +151,14 @@ class TreeDataset(ABC):
     def _readers(self, name: str, shape: tuple[int, ...]) -> dict[str, Reader]:
         """By task, what reads the label of the photo of an id and of a shape (rows, columns)."""
 
+    def _label_shape(self, name: str) -> tuple[int, ...]:
+        for read in self._readers(name, (0, 0)).values():
+            with suppress(ValueError):
+                label = read()
+                if label.size:
+                    return label.shape[:2]
+        return 0, 0
+
     def _holds(self, folders: tuple[str, ...]) -> bool:
         return any((self.root / folder).is_dir() for folder in folders)
 
@@ -143,7 +166,7 @@ class TreeDataset(ABC):
         path = self.root / self.lists / f"{split}.txt"
         if not path.is_file():
             there = sorted(file.stem for file in path.parent.glob("*.txt"))
-            if split in _SPLITS or not there:
+            if split in SPLITS or not there:
                 raise ValueError(f"{path}: the list of ids is missing: unpack the archive again")
             raise ValueError(f"{path.parent}: {unknown_name('split', split, there)}")
         return path

@@ -1,20 +1,22 @@
 """Reading every file of a labelled data set, to tell what it holds and what is wrong with it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
+from pamm.benchmarks import BENCHMARKS, Benchmark
 from pamm.data.folder import FolderDataset
 from pamm.data.images import MissingFileError
 from pamm.data.layouts import WrongTreeError, find_tree
-from pamm.data.sample import FileSource
+from pamm.data.sample import FileSource, Reader
+from pamm.data.tree import SPLITS, read_ids
 from pamm.engine.check_report import CheckReport, LabelFigures, PhotoReport, Problem, SplitReport, TaskFigures
 from pamm.engine.colours import valid_pixels
 from pamm.engine.datasets import TREES
@@ -22,7 +24,10 @@ from pamm.engine.draw import Row, contact_sheet
 from pamm.tasks import Task
 
 _BATCH = 4
-_SPLITS = ("train", "val")
+
+
+class _Files(FileSource, Protocol):
+    def labels(self, index: int) -> dict[str, Reader]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +36,12 @@ class _Opened:
 
     title: str
     root: Path
-    splits: Mapping[str, FileSource]
+    splits: Mapping[str, _Files]
     remarks: Mapping[str, tuple[str, ...]]
-    missing: Mapping[str, str]
+    missing: Mapping[str, str] = field(default_factory=dict)
+    broken: Mapping[str, Problem] = field(default_factory=dict)
+    """Lists that cannot be read, by split."""
+    benchmark: Benchmark | None = None
 
 
 def check(
@@ -75,7 +83,12 @@ def check(
             report.add(found)
             if progress is not None:
                 progress(name, done, len(dataset))
+        if opened.benchmark is not None:
+            report.compare(opened.benchmark)
         splits.append(report)
+    splits += [
+        SplitReport(name=name, photos=0, tasks={}, problems=[problem]) for name, problem in opened.broken.items()
+    ]
     result = CheckReport(title=opened.title, root=str(opened.root), splits=splits, missing=dict(opened.missing))
     return result, _sheet(list(opened.splits.values()), samples)
 
@@ -84,9 +97,7 @@ def _open_folder(path: Path, root: str | Path | None) -> _Opened:
     dataset = FolderDataset(path, root=root, resize=1)
     parts = {name: len(FolderDataset(path, root=root, split=name)) for name in dataset.manifest.splits}
     remarks = tuple(f"split {name}: {count:,} photos" for name, count in parts.items())
-    return _Opened(
-        title=f"described by {path}", root=dataset.root, splits={"all": dataset}, remarks={"all": remarks}, missing={}
-    )
+    return _Opened(title=f"described by {path}", root=dataset.root, splits={"all": dataset}, remarks={"all": remarks})
 
 
 def _open_tree(source: Path, root: str | Path | None) -> _Opened:
@@ -99,21 +110,38 @@ def _open_tree(source: Path, root: str | Path | None) -> _Opened:
             "and normals as .png"
         )
     kind = TREES[layout.dataset]
-    lists = {name: f"{kind.lists}/{name}.txt" for name in _SPLITS}
+    lists = {name: f"{kind.lists}/{name}.txt" for name in SPLITS}
     missing = {f"split {name}": file for name, file in lists.items() if not (folder / file).is_file()}
-    found = {name: kind(folder, split=name) for name, file in lists.items() if (folder / file).is_file()}
-    if not found:
+    found, broken = {}, {}
+    for name, file in lists.items():
+        if f"split {name}" in missing:
+            continue
+        try:
+            read_ids(folder / file)
+        except ValueError as error:
+            broken[name] = Problem(photo=file, part="list", message=str(error), missing=False)
+        else:
+            found[name] = kind(folder, split=name)
+    if not found and not broken:
         raise ValueError(f"{folder}: neither {' nor '.join(lists.values())} is there: unpack the archive again")
     for dataset in found.values():
         missing |= dataset.missing_tasks()
     remarks = {name: dataset.remarks() for name, dataset in found.items()}
-    return _Opened(title=layout.title, root=folder, splits=found, remarks=remarks, missing=missing)
+    return _Opened(
+        title=layout.title,
+        root=folder,
+        splits=found,
+        remarks=remarks,
+        missing=missing,
+        broken=broken,
+        benchmark=BENCHMARKS[layout.dataset],
+    )
 
 
 class _Photos(Dataset[PhotoReport]):
     """What is found of each photo of a data set."""
 
-    def __init__(self, dataset: FileSource) -> None:
+    def __init__(self, dataset: _Files) -> None:
         self.dataset = dataset
 
     def __len__(self) -> int:
@@ -123,12 +151,12 @@ class _Photos(Dataset[PhotoReport]):
         return _examine(self.dataset, index)[0]
 
 
-def _read_all(dataset: FileSource, workers: int) -> Iterator[PhotoReport]:
+def _read_all(dataset: _Files, workers: int) -> Iterator[PhotoReport]:
     batches = DataLoader(_Photos(dataset), batch_size=_BATCH, num_workers=workers, collate_fn=list)
     return chain.from_iterable(batches)
 
 
-def _examine(dataset: FileSource, index: int) -> tuple[PhotoReport, Row | None]:
+def _examine(dataset: _Files, index: int) -> tuple[PhotoReport, Row | None]:
     """What is found of one photo, and the photo with the labels that can be read, if it can be read itself."""
     tasks = {task.name: task for task in dataset.tasks}
     # a damaged file that serves two tasks is listed once
@@ -140,11 +168,13 @@ def _examine(dataset: FileSource, index: int) -> tuple[PhotoReport, Row | None]:
         missing, message = isinstance(error, MissingFileError), str(error)
         problems.setdefault(message, Problem(photo=dataset.ids[index], part=part, message=message, missing=missing))
 
+    image, size = None, None
     try:
         image, readers = dataset.open(index)
+        size = (image.shape[0], image.shape[1])
     except (ValueError, OSError) as error:
         note("photo", error)
-        return PhotoReport(size=None, labels={}, problems=tuple(problems.values())), None
+        readers = dataset.labels(index)
     for name, read in readers.items():
         try:
             labels[name] = read()
@@ -152,8 +182,8 @@ def _examine(dataset: FileSource, index: int) -> tuple[PhotoReport, Row | None]:
             note(name, error)
         else:
             figures[name] = label_figures(tasks[name], labels[name])
-    height, width = image.shape[:2]
-    return PhotoReport(size=(height, width), labels=figures, problems=tuple(problems.values())), (image, labels, {})
+    found = PhotoReport(size=size, labels=figures, problems=tuple(problems.values()))
+    return found, None if image is None else (image, labels, {})
 
 
 def label_figures(task: Task, label: NDArray[Any]) -> LabelFigures:
@@ -174,9 +204,9 @@ def label_figures(task: Task, label: NDArray[Any]) -> LabelFigures:
     return LabelFigures(pixels=counts.size, counted=int(counts.sum()), classes=classes, span=span)
 
 
-def _sheet(datasets: Sequence[FileSource], samples: int) -> Image.Image | None:
+def _sheet(datasets: Sequence[_Files], samples: int) -> Image.Image | None:
     places = [(dataset, index) for dataset in datasets for index in range(len(dataset))]
-    chosen = sorted({round(place) for place in np.linspace(0, len(places) - 1, samples)})
+    chosen = sorted({round(place) for place in np.linspace(0, len(places) - 1, samples)}) if places else []
     found = [_examine(dataset, index)[1] for dataset, index in (places[place] for place in chosen)]
     rows = [row for row in found if row is not None]
     tasks = list({task.name: task for dataset in datasets for task in dataset.tasks}.values())

@@ -7,6 +7,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from pamm.benchmarks import Benchmark
 from pamm.tasks import Task
 
 _NAMED = 5
@@ -36,7 +37,7 @@ class Problem:
     photo: str
     """Id of the photo."""
     part: str
-    """``photo`` or the name of the task."""
+    """``list``, ``photo`` or the name of the task."""
     message: str
     """What is wrong with the file, and what to do."""
     missing: bool
@@ -48,7 +49,7 @@ class PhotoReport:
     """What was found of one photo."""
 
     size: tuple[int, int] | None
-    """Height and width, or None if the photo cannot be read; its labels are not read then."""
+    """Height and width, or None if the photo cannot be read."""
     labels: dict[str, LabelFigures]
     """Figures of the labels that can be read, by task."""
     problems: tuple[Problem, ...]
@@ -99,9 +100,10 @@ class TaskFigures:
             often = sorted(self.shares.items(), key=lambda item: -item[1])[:_SHARES]
             listed = ", ".join(f"{name} {share:.1%}" for name, share in often if share)
             return f"{len(present)} of {len(self.classes)} classes, {present[0]} to {present[-1]}: {listed}"
-        if self.span is None or self.task.kind == "direction":
+        if self.span is None:
             return ""
-        return f"{self.span[0]:.3g} to {self.span[1]:.3g} {self.task.unit}".strip()
+        unit = "in every channel" if self.task.kind == "direction" else self.task.unit
+        return f"{self.span[0]:.3g} to {self.span[1]:.3g} {unit}".strip()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a JSON file."""
@@ -136,6 +138,21 @@ class SplitReport:
         self.problems += photo.problems
         for name, label in photo.labels.items():
             self.tasks[name].add(label)
+
+    def compare(self, benchmark: Benchmark) -> None:
+        """Remark on photos and labels that are not as the benchmark's are."""
+        (low, high), (narrow, wide) = benchmark.photo_sizes
+        fitting = sum(
+            count for (height, width), count in self.sizes.items() if low <= height <= high and narrow <= width <= wide
+        )
+        if others := sum(self.sizes.values()) - fitting:
+            wanted = f"{_range([low, high])}×{_range([narrow, wide])}"
+            self.remarks += (f"{others:,} photos are not {wanted} pixels, as all of the benchmark are",)
+        for name, top in benchmark.highest.items():
+            span = self.tasks[name].span if name in self.tasks else None
+            if span is not None and span[1] > top:
+                unit = self.tasks[name].task.unit
+                self.remarks += (f"{name} is up to {span[1]:.4g} {unit}, the benchmark's up to {top:g}: another unit?",)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a JSON file."""
@@ -202,7 +219,7 @@ class CheckReport:
         lines = [f"{name}: {folders} missing" for name, folders in self.missing.items()]
         for split in self.splits:
             for missing in (True, False):
-                for part in ("photo", *split.tasks):
+                for part in ("list", "photo", *split.tasks):
                     found = [
                         problem for problem in split.problems if (problem.missing, problem.part) == (missing, part)
                     ]

@@ -9,20 +9,14 @@ from collections import namedtuple
 
 import pytest
 
-from fetch_toys import Page, serve, tar_bytes
+from fetch_toys import BODY, Page, serve
 from pamm.data.fetching import download as module
 from pamm.data.fetching.download import SourceError, download
 from pamm.data.fetching.sources import Source
 from pamm.data.fetching.unpack import ArchiveError
 from pamm.data.files import WriteError
 
-BODY = tar_bytes()
 HALF = len(BODY) // 2
-
-
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch):
-    monkeypatch.setenv("no_proxy", "*")
 
 
 @pytest.fixture
@@ -141,6 +135,30 @@ def test_no_length(part):
     get(Page(BODY, length=False), part)
     assert part.read_bytes() == BODY
     assert json.loads(part.with_name("set.part.json").read_text())["whole"]
+
+
+def test_a_length_that_is_a_lie(part):
+    page = Page(BODY, pieces=True)
+    get(page, part)
+    assert part.read_bytes() == BODY
+    assert page.asked == [None]
+
+
+def test_more_than_was_said(part):
+    page = Page(BODY, cuts=[HALF], more=b"more")
+    with pytest.raises(SourceError, match=rf"sends more than {len(BODY)} bytes"):
+        get(page, part)
+    assert len(page.asked) == 2
+    assert os.listdir(part.parent) == []
+
+
+def test_a_slow_line_gets_on(part):
+    """Each answer brings less than one read before the line falls silent, and what came is kept."""
+    page = Page(BODY, cuts=[20_000] * 5, silence=threading.Event())
+    with serve({"/a": page}) as server:
+        download(Source(url=f"{server}/a"), part, timeout=0.1, pauses=(0, 0, 0))
+        page.silence.set()
+    assert part.read_bytes() == BODY
 
 
 def test_busy_for_a_while(part):

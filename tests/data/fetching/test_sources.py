@@ -8,9 +8,9 @@ from pamm.data.fetching.sources import SETS, Source, read_sources
 
 
 def test_the_known_ones():
-    for entry in SETS.values():
-        assert len(entry.sources) > 1
-        assert all(source.url.startswith("https://") for source in entry.sources)
+    for sources in SETS.values():
+        assert len(sources) > 1
+        assert all(source.url.startswith("https://") for source in sources)
 
 
 def test_paths(tmp_path, monkeypatch):
@@ -26,6 +26,8 @@ def test_paths(tmp_path, monkeypatch):
     ("fields", "message"),
     [
         ({"url": "ftp://example.org/a"}, "cannot fetch over ftp: give an address with http, https, file"),
+        ({"url": ""}, "url is empty: give an address"),
+        ({"url": " "}, "url is empty"),
         ({"url": "https:///a"}, "names no server"),
         ({"url": "file://data/a"}, "on another machine: write file:///"),
         ({"url": "a", "sha256": "12"}, "sha256 '12' is not 64 hexadecimal digits"),

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fetch_toys import FILES, tar_bytes, tree, zip_bytes
-from pamm.data.fetching.unpack import ArchiveError, Limits, archive_suffix, find_root, unpack
+from pamm.data.fetching.unpack import ArchiveError, Limits, archive_suffix, unpack
 from pamm.data.files import WriteError
 
 
@@ -246,28 +246,3 @@ def test_a_full_disk_is_no_fault_of_the_archive(tmp_path, out, monkeypatch):
     monkeypatch.setattr(Path, "mkdir", full)
     with pytest.raises(WriteError, match=r"^cannot write .*: No space left on device: make room"):
         unpack(tmp_path / "a.tar", out)
-
-
-@pytest.mark.parametrize("level", ["", "NYUDv2", "data/NYUDv2"])
-def test_finds_the_root(level, tmp_path):
-    (tmp_path / level / "gt_sets").mkdir(parents=True)
-    (tmp_path / level / "images").mkdir()
-    (tmp_path / "__MACOSX").mkdir()
-    assert find_root(tmp_path, ("gt_sets", "images")) == tmp_path / level
-
-
-def test_a_marker_of_two_words(tmp_path):
-    (tmp_path / "PASCALContext/ImageSets/Context").mkdir(parents=True)
-    assert find_root(tmp_path, ("ImageSets/Context",)) == tmp_path / "PASCALContext"
-
-
-def test_no_root(tmp_path):
-    (tmp_path / "train").mkdir()
-    with pytest.raises(ArchiveError, match="holds no folder with gt_sets: it is another data set"):
-        find_root(tmp_path, ("gt_sets",))
-    for name in "ab":
-        (tmp_path / name / "gt_sets").mkdir(parents=True)
-    with pytest.raises(ArchiveError, match="several folders with gt_sets, a and b"):
-        find_root(tmp_path, ("gt_sets",))
-    with pytest.raises(ArchiveError, match="lacks depth, edge"):
-        find_root(tmp_path / "a", ("gt_sets", "depth", "edge"))

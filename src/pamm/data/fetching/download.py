@@ -29,6 +29,8 @@ from pamm.records import build
 Progress = Callable[[int, int | None], None]
 
 _CHUNK = 1 << 16
+_HEAD = 512
+"""Bytes among which a web page shows."""
 _PASSING = (
     *(HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.INTERNAL_SERVER_ERROR),
     *(HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT),
@@ -189,7 +191,8 @@ def _open(
 
 def _write(response: HTTPResponse, part: Path, start: int, known: _Known, progress: Progress | None) -> None:
     """Add what a server sends to a file that has so many bytes already."""
-    at = start
+    at, head = start, b""
+    most = LIMITS.size if known.total is None else min(known.total, LIMITS.size)
     try:
         part.parent.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(part.parent).free
@@ -197,17 +200,19 @@ def _write(response: HTTPResponse, part: Path, start: int, known: _Known, progre
             raise WriteError(f"cannot write {part}: it needs {known.total - start} bytes, {free} are free: make room")
         with part.open("ab" if start else "wb") as file:
             _remember(part, known)
-            while chunk := _read(response):
-                if not at:
-                    refuse_page(chunk)
+            while at <= most and (chunk := _read(response)):
+                if not start and at < _HEAD:
+                    head += chunk
+                    refuse_page(head)
                 at += len(chunk)
-                if at > LIMITS.size:
-                    raise SourceError(f"sends more than {LIMITS.size} bytes")
                 file.write(chunk)
                 if progress is not None:
                     progress(at, known.total)
     except OSError as error:
         raise WriteError(f"cannot write {part}: {error.strerror}: make room, or choose another folder") from error
+    if at > most:
+        discard(part)
+        raise SourceError(f"sends more than {most} bytes, which should be all: take another source")
     if known.total is not None and at < known.total:
         raise _CutError(f"stopped after {at} of {known.total} bytes")
     _remember(part, replace(known, whole=True))
@@ -215,7 +220,7 @@ def _write(response: HTTPResponse, part: Path, start: int, known: _Known, progre
 
 def _read(response: HTTPResponse) -> bytes:
     try:
-        return response.read(_CHUNK)
+        return response.read1(_CHUNK)  # what read() has gathered is lost with the connection
     except (OSError, HTTPException) as error:
         raise _CutError(f"the connection was lost: {error or type(error).__name__}") from error
 
@@ -227,6 +232,9 @@ def _mark(response: HTTPResponse) -> str | None:
 
 
 def _total(response: HTTPResponse) -> int | None:
+    # beside pieces, the length of the whole counts for nothing
+    if response.chunked and response.status == HTTPStatus.OK:
+        return None
     name = "Content-Range" if response.status == HTTPStatus.PARTIAL_CONTENT else "Content-Length"
     digits = response.headers.get(name, "").rpartition("/")[2].strip()
     return int(digits) if digits.isdecimal() else None

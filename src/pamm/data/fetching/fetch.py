@@ -1,23 +1,29 @@
 """Benchmark sets from a server or from this disk, whole or not at all."""
 
 import errno
+import glob
 import hashlib
 import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from pamm.data.fetching.download import SourceError, check, discard, download
 from pamm.data.fetching.sources import SETS, Source, read_sources
-from pamm.data.fetching.unpack import LIMITS, ArchiveError, archive_suffix, find_root, unpack
+from pamm.data.fetching.unpack import LIMITS, ArchiveError, archive_suffix, unpack
 from pamm.data.files import WriteError
+from pamm.data.layouts import WrongTreeError, find_root, layout_of
 from pamm.names import unknown_name
 
 Progress = Callable[[str, int, int | None], None]
+_UNFIT = (ArchiveError, WrongTreeError)
+"""An archive or a folder is not what it should be."""
+_NAME = 64
+"""Letters of the folder's name in those of hidden ones."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
@@ -57,8 +63,8 @@ def fetch(
         out: root folder the set is to have; it must be missing or empty.
         archive: address or path of an archive or folder, instead of the known sources.
         sources: YAML file of sources, instead of the known ones (see :mod:`pamm.data.fetching.sources`).
-        keep: keep the downloaded archive beside the folder.
-        overwrite: replace the set that the folder holds.
+        keep: keep the archive that the set came in beside the folder, if it was downloaded.
+        overwrite: replace the set that the folder holds, and whatever else lies in it.
         tell: called with a line for each source that is tried, and for each that failed.
         progress: called with what is done, and how many bytes of how many; None if that is not known.
 
@@ -74,17 +80,23 @@ def fetch(
     if archive is not None:
         chosen: tuple[Source, ...] = (Source(url=archive),)
     else:
-        chosen = read_sources(sources, name) if sources is not None else SETS[name].sources
-    job = _Job(Path(out).expanduser().resolve(), SETS[name].folders, keep, overwrite, progress or (lambda *_: None))
+        chosen = read_sources(sources, name) if sources is not None else SETS[name]
+    job = _Job(Path(out).expanduser().resolve(), name, keep, overwrite, progress or (lambda *_: None))
     job.refuse_full()
     tell, failures = tell or (lambda _: None), []
-    for source in chosen:
-        tell(f"trying {source.url}")
-        try:
-            return Fetched(job.target, source, job.bring(source))
-        except (SourceError, ArchiveError) as error:
-            failures.append(f"{source.url}: {error}")
-            tell(failures[-1])
+    for left in job.leftovers():
+        tell(f"{left}: an earlier run that was stopped, or one that goes on, has left it: take from it what you need")
+    with _no_empty_folders(job.target.parent):
+        for source in chosen:
+            tell(f"trying {source.url}")
+            try:
+                kept = job.bring(source)
+            except (SourceError, *_UNFIT) as error:
+                failures.append(f"{source.url}: {error}")
+                tell(failures[-1])
+            else:
+                job.discard_parts(chosen)
+                return Fetched(job.target, source, kept)
     raise FetchError(
         f"no source gave {name}: {'; '.join(failures)}: give the address or path of its archive, or a list of sources"
     )
@@ -96,8 +108,8 @@ class _Job:
 
     target: Path
     """Root folder it is to have."""
-    folders: tuple[str, ...]
-    """Folders it must have."""
+    name: str
+    """Name of the set."""
     keep: bool
     overwrite: bool
     progress: Progress
@@ -111,10 +123,9 @@ class _Job:
                 return
             if not self.overwrite:
                 raise WriteError(f"{self.target} is not empty: choose another folder, or ask to overwrite it")
-            if not (self.target / self.folders[0]).is_dir():
-                raise WriteError(
-                    f"{self.target} holds no {self.folders[0]}, so it is no such set: choose another folder"
-                )
+            marker = layout_of(self.name).needs[0]
+            if not (self.target / marker).is_dir():
+                raise WriteError(f"{self.target} holds no {marker}, so it is no such set: choose another folder")
 
     def bring(self, source: Source) -> Path | None:
         """Bring the set from one source, and give the archive if it was downloaded and is kept."""
@@ -122,30 +133,41 @@ class _Job:
         if local is not None:
             self._bring_local(source, local.resolve())
             return None
-        digest = hashlib.sha256(source.url.encode()).hexdigest()[:8]
-        part = self.target.with_name(f"{self.target.name}.{digest}.part")
+        part = self._part(source)
         try:
             download(source, part, progress=lambda done, total: self.progress("downloading", done, total))
             self._unpack(part)
-        except ArchiveError:
-            self._put_away(part)
-            raise
-        return self._put_away(part)
-
-    def _put_away(self, part: Path) -> Path | None:
-        with _writing(part):
-            if self.keep and part.is_file():
-                kept = part.with_suffix(archive_suffix(part))
-                os.replace(part, kept)
+        except _UNFIT:
+            with _writing(part):
                 discard(part)
-                return kept
-            discard(part)
-        return None
+            raise
+        if not self.keep:
+            return None
+        with _writing(part):
+            kept = part.with_suffix(archive_suffix(part))
+            os.replace(part, kept)
+            return kept
+
+    def discard_parts(self, sources: Sequence[Source]) -> None:
+        """Remove what was downloaded from any of the sources."""
+        for source in sources:
+            with _writing(self._part(source)):
+                discard(self._part(source))
+
+    def leftovers(self) -> list[Path]:
+        """Hidden folders of runs that could not clean up: what they had unpacked, and what they were replacing."""
+        name, random = self.target.name, "?" * 8
+        patterns = (f".{glob.escape(name[:_NAME])}-{random}", f".{random}-{glob.escape(name[-_NAME:])}")
+        return [path for pattern in patterns for path in sorted(self.target.parent.glob(pattern)) if path.is_dir()]
+
+    def _part(self, source: Source) -> Path:
+        digest = hashlib.sha256(source.url.encode()).hexdigest()[:8]
+        return self.target.with_name(f"{self.target.name}.{digest}.part")
 
     def _bring_local(self, source: Source, local: Path) -> None:
         if not local.exists():
             raise SourceError("is not there: correct the path")
-        root = find_root(local, self.folders) if local.is_dir() else local
+        root = find_root(local, self.name) if local.is_dir() else local
         if root.is_relative_to(self.target) or self.target.is_relative_to(root):
             raise SourceError(f"lies in {self.target} or holds it: choose another folder to fetch to")
         if local.is_dir():
@@ -159,14 +181,17 @@ class _Job:
     def _unpack(self, archive: Path) -> None:
         with self._staging() as staging:
             unpack(archive, staging, progress=lambda done, total: self.progress("unpacking", done, total))
-            self._place(find_root(staging, self.folders))
+            self._place(find_root(staging, self.name))
 
     def _copy(self, root: Path, staging: Path) -> None:
         """Copy the content of files, as members of an archive are written; folders may be read-only."""
         size = count = 0
         try:
             for folder, _, files in os.walk(root, followlinks=True, onerror=_raise):
-                copy = staging / Path(folder).relative_to(root)
+                place = Path(folder).relative_to(root)
+                if any(os.path.samefile(folder, root / above) for above in place.parents):
+                    raise SourceError(f"{folder} is a link to a folder that holds it: remove the link")
+                copy = staging / place
                 copy.mkdir(exist_ok=True)
                 count += 1 + len(files)
                 if count > LIMITS.members:
@@ -175,7 +200,10 @@ class _Job:
                     path = Path(folder, name)
                     if not path.is_file():
                         raise SourceError(f"{path} cannot be copied: it is a link to nothing, or no plain file")
-                    size += Path(shutil.copyfile(path, copy / name)).stat().st_size
+                    size += path.stat().st_size
+                    if size > LIMITS.size:
+                        raise SourceError(f"holds more than {LIMITS.size} bytes")
+                    shutil.copyfile(path, copy / name)
                     self.progress("copying", size, None)
         except OSError as error:
             if error.errno in _FULL:
@@ -187,7 +215,7 @@ class _Job:
         """An empty folder beside the target, removed at the end with all that is still there."""
         with _writing(self.target):
             self.target.parent.mkdir(parents=True, exist_ok=True)
-            outer = tempfile.mkdtemp(prefix=f".{self.target.name[:64]}-", dir=self.target.parent)
+            outer = tempfile.mkdtemp(prefix=f".{self.target.name[:_NAME]}-", dir=self.target.parent)
             try:
                 staging = Path(outer, "set")  # mkdtemp's own folder is for no other user
                 staging.mkdir()
@@ -198,7 +226,7 @@ class _Job:
     def _place(self, root: Path) -> None:
         """Give the root its name; what had that name goes last."""
         self.refuse_full()
-        aside = self.target.with_name(f".{secrets.token_hex(4)}-{self.target.name[-64:]}")
+        aside = self.target.with_name(f".{secrets.token_hex(4)}-{self.target.name[-_NAME:]}")
         replaced = self.target.exists()
         if replaced:
             os.rename(self.target, aside)
@@ -209,6 +237,18 @@ class _Job:
                 os.rename(aside, self.target)
             raise
         shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def _no_empty_folders(folder: Path) -> Iterator[None]:
+    """Remove, at the end, a folder and those above it that were not there at first and are empty."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            for place in missing:
+                place.rmdir()
 
 
 def _raise(error: OSError) -> None:

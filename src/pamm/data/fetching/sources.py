@@ -14,7 +14,7 @@ nothing here checks that they still answer or what they give. Other places are w
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -47,6 +47,8 @@ class Source:
 
     def __post_init__(self) -> None:
         """Check the values."""
+        if not self.url.strip():
+            raise ValueError("url is empty: give an address, or the path of an archive or a folder")
         scheme = _scheme(self.url)
         if scheme and scheme not in SCHEMES:
             raise ValueError(f"{self.url}: cannot fetch over {scheme}: give an address with {', '.join(SCHEMES)}")
@@ -73,50 +75,34 @@ class Source:
         return None if scheme else folder / Path(self.url).expanduser()
 
 
-@dataclass(frozen=True, kw_only=True)
-class FetchSet:
-    """A set that can be fetched."""
-
-    folders: tuple[str, ...]
-    """Folders that the set cannot do without; the first tells where its root is."""
-    sources: tuple[Source, ...]
-    """Where it may lie, the likeliest first."""
-
-
-SETS = {
-    "nyud": FetchSet(
-        folders=("gt_sets", "images"),
-        sources=(
-            # of InvPT's author; see issue 22 of prismformore/Multi-Task-Transformer
-            Source(
-                url="https://hkustconnect-my.sharepoint.com/:u:/g/personal/hyeae_connect_ust_hk/"
-                "EZ-2tWIDYSFKk7SCcHRimskBhgecungms4WFa_L-255GrQ?e=6jAt4c&download=1"
-            ),
-            # of ATRC's authors, the first of all; gone in 2023
-            Source(url="https://data.vision.ee.ethz.ch/brdavid/atrc/NYUDv2.tar.gz"),
-            # of DeMT's author; see issue 6 of yangyangxu0/DeMT
-            Source(
-                url="https://drive.usercontent.google.com/download?id=1iLBaDBBOkcS9wH8rd3PboLRPLm5NsGgi"
-                "&export=download&confirm=t"
-            ),
+SETS: dict[str, tuple[Source, ...]] = {
+    "nyud": (
+        # of InvPT's author; see issue 22 of prismformore/Multi-Task-Transformer
+        Source(
+            url="https://hkustconnect-my.sharepoint.com/:u:/g/personal/hyeae_connect_ust_hk/"
+            "EZ-2tWIDYSFKk7SCcHRimskBhgecungms4WFa_L-255GrQ?e=6jAt4c&download=1"
+        ),
+        # of ATRC's authors, the first of all; gone in 2023
+        Source(url="https://data.vision.ee.ethz.ch/brdavid/atrc/NYUDv2.tar.gz"),
+        # of DeMT's author; see issue 6 of yangyangxu0/DeMT
+        Source(
+            url="https://drive.usercontent.google.com/download?id=1iLBaDBBOkcS9wH8rd3PboLRPLm5NsGgi"
+            "&export=download&confirm=t"
         ),
     ),
-    "pascal_context": FetchSet(
-        folders=("ImageSets/Context", "JPEGImages"),
-        sources=(
-            Source(
-                url="https://hkustconnect-my.sharepoint.com/:u:/g/personal/hyeae_connect_ust_hk/"
-                "ER57KyZdEdxPtgMCai7ioV0BXCmAhYzwFftCwkTiMmuM7w?e=2Ex4ab&download=1"
-            ),
-            Source(url="https://data.vision.ee.ethz.ch/brdavid/atrc/PASCALContext.tar.gz"),
-            Source(
-                url="https://drive.usercontent.google.com/download?id=16Ss_vJe36fIlpNt2ev7-qpXX94_V2BRY"
-                "&export=download&confirm=t"
-            ),
+    "pascal_context": (
+        Source(
+            url="https://hkustconnect-my.sharepoint.com/:u:/g/personal/hyeae_connect_ust_hk/"
+            "ER57KyZdEdxPtgMCai7ioV0BXCmAhYzwFftCwkTiMmuM7w?e=2Ex4ab&download=1"
+        ),
+        Source(url="https://data.vision.ee.ethz.ch/brdavid/atrc/PASCALContext.tar.gz"),
+        Source(
+            url="https://drive.usercontent.google.com/download?id=16Ss_vJe36fIlpNt2ev7-qpXX94_V2BRY"
+            "&export=download&confirm=t"
         ),
     ),
 }
-"""The sets by name; the second has the same three hosts as the first."""
+"""By the name of the set where it may lie, the likeliest first; the second has the same three hosts as the first."""
 
 
 def read_sources(path: str | Path, name: str) -> tuple[Source, ...]:
@@ -145,5 +131,5 @@ def read_sources(path: str | Path, name: str) -> tuple[Source, ...]:
     for number, entry in enumerate(plain[name], 1):
         source = build(Source, entry, f"{path}: {name}: source {number}")
         local = source.local(path.parent)
-        found.append(source if local is None else Source(**(vars(source) | {"url": str(local)})))
+        found.append(source if local is None else replace(source, url=str(local)))
     return tuple(found)

@@ -159,29 +159,6 @@ def unpack(
                 progress(min(handle.tell(), packed), packed)
 
 
-def find_root(folder: Path, folders: tuple[str, ...]) -> Path:
-    """Find the root of a data set in a folder: that folder, or one at most two levels below.
-
-    Args:
-        folder: where to look.
-        folders: folders below the root; the first tells where it is, and all must be there.
-
-    Raises:
-        ArchiveError: if there is no such root, more than one, or one that lacks a folder.
-    """
-    for level in ("", "*/", "*/*/"):
-        roots = [marker.parents[folders[0].count("/")] for marker in sorted(folder.glob(level + folders[0]))]
-        if len(roots) > 1:
-            names = " and ".join(str(root.relative_to(folder)) for root in roots[:2])
-            raise ArchiveError(f"holds several folders with {folders[0]}, {names}: give one of them")
-        if roots:
-            missing = [wanted for wanted in folders if not (roots[0] / wanted).is_dir()]
-            if missing:
-                raise ArchiveError(f"lacks {', '.join(missing)}: it is not the whole set, or another variant")
-            return roots[0]
-    raise ArchiveError(f"holds no folder with {folders[0]}: it is another data set, or another variant")
-
-
 def archive_suffix(archive: Path) -> str:
     """Suffix that fits what an archive is, for example ``.tar.gz``."""
     with archive.open("rb") as file:
