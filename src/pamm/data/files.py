@@ -1,10 +1,12 @@
-"""Writing files so that a failure leaves nothing half-written."""
+"""Writing files so that a failure leaves nothing half-written, and reading YAML with errors of one line."""
 
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import yaml
 
 
 class WriteError(ValueError):
@@ -39,3 +41,23 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def read_yaml(path: Path, what: str) -> object:
+    """The plain values of a YAML file.
+
+    Args:
+        path: the file.
+        what: what it is to be, for messages.
+
+    Raises:
+        ValueError: if it is missing, no text, or not YAML.
+    """
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}: give the path of {what}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not a text file: give the path of {what}") from error
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path}: not YAML: {' '.join(str(error).split())}") from error

@@ -27,8 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
+from pamm.data.files import read_yaml
 from pamm.records import build
 from pamm.tasks import Colour
 
@@ -158,14 +157,7 @@ def read_manifest(path: str | Path) -> Manifest:
         ValueError: if the file is missing, is not YAML, or says something impossible.
     """
     path = Path(path)
-    try:
-        plain = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ValueError(f"{path}: {error.strerror}: give the path of a manifest") from error
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not a text file: give the path of a manifest") from error
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    plain = read_yaml(path, "a manifest")
     if not isinstance(plain, Mapping):
         raise ValueError(f"{path}: holds no keys: a manifest has at least 'images' and 'labels'")
     return build(Manifest, plain, str(path))

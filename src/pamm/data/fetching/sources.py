@@ -19,8 +19,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-import yaml
-
+from pamm.data.files import read_yaml
 from pamm.names import unknown_name
 from pamm.records import build
 
@@ -112,14 +111,7 @@ def read_sources(path: str | Path, name: str) -> tuple[Source, ...]:
         ValueError: if the file is missing, is not YAML, says something impossible, or has nothing for the set.
     """
     path = Path(path)
-    try:
-        plain = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ValueError(f"{path}: {error.strerror}: give the path of a list of sources") from error
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not a text file: give the path of a list of sources") from error
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    plain = read_yaml(path, "a list of sources")
     if not isinstance(plain, Mapping) or not all(isinstance(entries, list) for entries in plain.values()):
         raise ValueError(f"{path}: wanted the names of sets, each with a list of sources: see {__name__}")
     for key in plain:
