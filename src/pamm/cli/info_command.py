@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
@@ -81,10 +82,9 @@ def _show_parts(title: str, config: PAMMConfig) -> None:
 def _show_variants(recipes: list[Path], overrides: dict[str, Any] | None, tasks: list[str] | None) -> None:
     base, *overlays = recipes
     table = Table(title=f"{base}, alone and with one overlay each")
-    table.add_column("overlay")
-    table.add_column("changes")
-    for name in ("parameters", "of the encoder", "10⁹ multiply-adds", "at"):
-        table.add_column(name, justify="right")
+    table.add_column("overlay, and what it changes", overflow="fold")
+    for name in ("parameters", "encoder", "10⁹ MACs", "at"):
+        table.add_column(name, justify="right", no_wrap=True)
     for overlay in track([None, *overlays], "counting", console=console, transient=True):
         files = [base] if overlay is None else [base, overlay]
         recipe = read_recipe(*files)
@@ -93,8 +93,7 @@ def _show_variants(recipes: list[Path], overrides: dict[str, Any] | None, tasks:
         except ValueError as error:
             raise ValueError(f"{' + '.join(map(str, files))}: {error}") from error
         table.add_row(
-            "" if overlay is None else overlay.stem,
-            "" if overlay is None else describe_changes(overlay),
+            "" if overlay is None else f"{overlay.stem}\n{escape(describe_changes(base, overlay))}",
             f"{sum(found.parameters.values()):,}",
             f"{found.parameters['encoder']:,}",
             f"{found.macs / 1e9:.1f}",

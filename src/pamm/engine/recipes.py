@@ -121,10 +121,13 @@ def cost(config: PAMMConfig) -> Cost:
     return Cost(parameters=count_parameters(model), macs=count_macs(model, *size), image_size=size)
 
 
-def describe_changes(path: str | Path) -> str:
-    """What an overlay changes, in one line: ``model.overrides.scan_kind`` is called ``scan_kind``."""
+def describe_changes(base: str | Path, overlay: str | Path) -> str:
+    """What an overlay changes of a network, in one line: ``model.overrides.scan_kind`` is called ``scan_kind``."""
+    before = dict(_leaves(read_plain(base)))
     words = []
-    for name, value in _leaves(read_plain(path)):
+    for name, value in _leaves(read_plain(overlay)):
+        if name.partition(".")[0] not in ("model", "tasks") or before.get(name) == value:
+            continue
         short = name.removeprefix("model.").removeprefix("overrides.")
         words.append(f"{short}: {_word(value)}")
     return ", ".join(words)
