@@ -71,28 +71,23 @@ COMMANDS: dict[str, tuple[Callable[..., int], Callable[..., Any]]] = {
 """Function to call and function whose parameters are the options, by command; the first of two words is a group."""
 GROUPS: dict[str, str] = {"boundary": "Scores of boundary maps.", "data": "Data sets on this disk."}
 """What the commands of each group are about."""
-FLAGS = {
-    f"--{name}"
-    for _, signature in COMMANDS.values()
-    for name, parameter in inspect.signature(signature).parameters.items()
-    if isinstance(parameter.default, bool)
-}
-"""Options that alone mean yes."""
 
 
-def _options_of(*annotations: object) -> set[str]:
-    """The options of all commands whose values are of one of some types."""
+def _options(wanted: Callable[[inspect.Parameter], bool]) -> set[str]:
+    """The options of all commands that stand for certain parameters."""
     return {
         f"--{name}"
         for _, signature in COMMANDS.values()
         for name, parameter in inspect.signature(signature).parameters.items()
-        if parameter.kind not in POSITIONAL and parameter.annotation in annotations
+        if parameter.kind not in POSITIONAL and wanted(parameter)
     }
 
 
-PATHS = _options_of(list[Path], list[Path] | None)
+FLAGS = _options(lambda parameter: isinstance(parameter.default, bool))
+"""Options that alone mean yes."""
+PATHS = _options(lambda parameter: parameter.annotation in (list[Path], list[Path] | None))
 """Options that take a list of files: one, and can be given several times."""
-WORDS = _options_of(list[str], list[str] | None)
+WORDS = _options(lambda parameter: parameter.annotation in (list[str], list[str] | None))
 """Options that take a list of words."""
 SEVERAL = {"--baselines", *WORDS}
 """Those of both that take all up to the next option; it would not do for files that are written."""

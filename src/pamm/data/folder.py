@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pamm.data.encodings import decode, derive, refined_task
 from pamm.data.images import read_image, read_map
 from pamm.data.manifest import LabelMaps, Split, read_manifest
-from pamm.data.sample import Reader, Sample
+from pamm.data.sample import FileDataset, Reader
 from pamm.names import unknown_name
 from pamm.tasks import Task
 
@@ -23,7 +23,7 @@ Label = NDArray[Any]
 Size = tuple[int, int]
 
 
-class FolderDataset:
+class FolderDataset(FileDataset):
     """Images of a folder, each with the labels that exist for it."""
 
     def __init__(
@@ -59,28 +59,6 @@ class FolderDataset:
         self._maps = {
             task.name: self._find_maps(task.name, self.manifest.labels[task.name], every) for task in self._tasks
         }
-
-    @property
-    def tasks(self) -> tuple[Task, ...]:
-        """The manifest's tasks, with its own classes."""
-        return self._tasks
-
-    def __len__(self) -> int:
-        """Number of images of the split."""
-        return len(self.ids)
-
-    def __getitem__(self, index: int) -> Sample:
-        """One image and its labels.
-
-        Raises:
-            IndexError: if there is no such image.
-            ValueError: if a file cannot be read, or a map does not fit its image or the manifest.
-        """
-        image, readers = self.open(index)
-        labels = {name: read() for name, read in readers.items()}
-        return Sample(
-            image, {task.name: labels[task.name] for task in self._tasks if task.name in labels}, self.ids[index]
-        )
 
     def open(self, index: int) -> tuple[NDArray[np.uint8], dict[str, Reader]]:
         """One image, and by task what reads its label.

@@ -1,5 +1,6 @@
 """One labelled photo, as every data set gives it, and the tensors made of it."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -51,20 +52,54 @@ class SampleSource(Protocol):
         ...
 
 
-class FileSource(SampleSource, Protocol):
+class FileDataset(ABC):
     """A raw data set of files, which can be read one by one."""
 
     ids: tuple[str, ...]
     """Names of the samples."""
+    _tasks: tuple[Task, ...]
 
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """Tasks with this set's own classes and ranges; a sample may lack labels of some."""
+        return self._tasks
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        return len(self.ids)
+
+    def __getitem__(self, index: int) -> Sample:
+        """One photo and its labels.
+
+        Raises:
+            IndexError: if there is no such photo.
+            ValueError: if a file is missing or cannot be read, or a label does not fit its photo or its task.
+        """
+        image, readers = self.open(index)
+        labels = {task.name: readers[task.name]() for task in self._tasks if task.name in readers}
+        return Sample(image, labels, self.ids[index])
+
+    @abstractmethod
     def open(self, index: int) -> tuple[NDArray[np.uint8], dict[str, Reader]]:
-        """The photo of one sample, and by task what reads its label.
+        """The photo of one sample, (H, W, 3) uint8 RGB, and by task what reads its label.
 
         Raises:
             IndexError: if there is no such sample.
-            ValueError: if the photo cannot be read.
+            ValueError: if the photo is missing or cannot be read.
         """
-        ...
+
+    @abstractmethod
+    def labels(self, index: int, *, shape: tuple[int, int] | None = None) -> dict[str, Reader]:
+        """By task, what reads the label of one sample.
+
+        Args:
+            index: number of the sample.
+            shape: rows and columns of the photo as it is stored; those of the first label that can be read if left
+                out.
+
+        Raises:
+            IndexError: if there is no such sample.
+        """
 
 
 def to_tensors(sample: Sample, tasks: Sequence[Task], *, mean: Sequence[float], std: Sequence[float]) -> dict[str, Any]:

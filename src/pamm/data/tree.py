@@ -1,6 +1,6 @@
 """What the loaders of the benchmarks share: lists of ids, labels by task, and pixels to labels."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from pamm.benchmarks import BENCHMARKS
 from pamm.data.images import read_image, read_map
 from pamm.data.layouts import open_tree
-from pamm.data.sample import Reader, Sample
+from pamm.data.sample import FileDataset, Reader
 from pamm.names import unknown_name
-from pamm.tasks import IGNORE, Task
+from pamm.tasks import IGNORE
 
 Label = NDArray[Any]
 
@@ -28,7 +28,7 @@ _COMPONENTS = (np.arange(256) * (2 / 255) - 1).astype(np.float32)
 _NO_DIRECTION = (((0, 0, 0), (0, 0, 0)), ((127, 127, 127), (128, 128, 128)))
 
 
-class TreeDataset(ABC):
+class TreeDataset(FileDataset):
     """The photos of a benchmark's split, each with the labels of all tasks. Nothing is ever written to the folder.
 
     A kind of label whose folder is not there is no task of the set; a single file that is missing is an error when it
@@ -70,25 +70,6 @@ class TreeDataset(ABC):
         if not self._tasks:
             wanted = "; ".join(self.missing_tasks().values())
             raise ValueError(f"{self.root}: no folder of labels is there, wanted any of: {wanted}: unpack them too")
-
-    @property
-    def tasks(self) -> tuple[Task, ...]:
-        """The benchmark's tasks whose labels are there."""
-        return self._tasks
-
-    def __len__(self) -> int:
-        """Number of photos of the split."""
-        return len(self.ids)
-
-    def __getitem__(self, index: int) -> Sample:
-        """One photo and its labels.
-
-        Raises:
-            IndexError: if there is no such photo.
-            ValueError: if a file is missing or cannot be read, or a label does not fit its photo.
-        """
-        image, readers = self.open(index)
-        return Sample(image, {name: read() for name, read in readers.items()}, self.ids[index])
 
     def open(self, index: int) -> tuple[NDArray[np.uint8], dict[str, Reader]]:
         """One photo, (H, W, 3) uint8 RGB, and by task what reads its label.

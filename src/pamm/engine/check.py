@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from pamm.benchmarks import BENCHMARKS, Benchmark
 from pamm.data.folder import FolderDataset
 from pamm.data.images import MissingFileError
 from pamm.data.layouts import WrongTreeError, find_tree
-from pamm.data.sample import FileSource, Reader
+from pamm.data.sample import FileDataset
 from pamm.data.tree import SPLITS, read_ids
 from pamm.engine.check_report import CheckReport, LabelFigures, PhotoReport, Problem, SplitReport, TaskFigures
 from pamm.engine.colours import valid_pixels
@@ -26,17 +26,13 @@ from pamm.tasks import Task
 _BATCH = 4
 
 
-class _Files(FileSource, Protocol):
-    def labels(self, index: int) -> dict[str, Reader]: ...
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Opened:
     """A data set before it is read."""
 
     title: str
     root: Path
-    splits: Mapping[str, _Files]
+    splits: Mapping[str, FileDataset]
     remarks: Mapping[str, tuple[str, ...]]
     missing: Mapping[str, str] = field(default_factory=dict)
     broken: Mapping[str, Problem] = field(default_factory=dict)
@@ -141,7 +137,7 @@ def _open_tree(source: Path, root: str | Path | None) -> _Opened:
 class _Photos(Dataset[PhotoReport]):
     """What is found of each photo of a data set."""
 
-    def __init__(self, dataset: _Files) -> None:
+    def __init__(self, dataset: FileDataset) -> None:
         self.dataset = dataset
 
     def __len__(self) -> int:
@@ -151,12 +147,12 @@ class _Photos(Dataset[PhotoReport]):
         return _examine(self.dataset, index)[0]
 
 
-def _read_all(dataset: _Files, workers: int) -> Iterator[PhotoReport]:
+def _read_all(dataset: FileDataset, workers: int) -> Iterator[PhotoReport]:
     batches = DataLoader(_Photos(dataset), batch_size=_BATCH, num_workers=workers, collate_fn=list)
     return chain.from_iterable(batches)
 
 
-def _examine(dataset: _Files, index: int) -> tuple[PhotoReport, Row | None]:
+def _examine(dataset: FileDataset, index: int) -> tuple[PhotoReport, Row | None]:
     """What is found of one photo, and the photo with the labels that can be read, if it can be read itself."""
     tasks = {task.name: task for task in dataset.tasks}
     # a damaged file that serves two tasks is listed once
@@ -204,7 +200,7 @@ def label_figures(task: Task, label: NDArray[Any]) -> LabelFigures:
     return LabelFigures(pixels=counts.size, counted=int(counts.sum()), classes=classes, span=span)
 
 
-def _sheet(datasets: Sequence[_Files], samples: int) -> Image.Image | None:
+def _sheet(datasets: Sequence[FileDataset], samples: int) -> Image.Image | None:
     places = [(dataset, index) for dataset in datasets for index in range(len(dataset))]
     chosen = sorted({round(place) for place in np.linspace(0, len(places) - 1, samples)}) if places else []
     found = [_examine(dataset, index)[1] for dataset, index in (places[place] for place in chosen)]

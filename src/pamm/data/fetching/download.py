@@ -13,6 +13,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse
 from http.cookiejar import CookieJar
@@ -127,7 +128,7 @@ def check(source: Source, path: Path) -> None:
         for kind, wanted in (("sha256", source.sha256), ("md5", source.md5)):
             if wanted is not None:
                 with path.open("rb") as file:
-                    found = hashlib.file_digest(file, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()  # noqa: B023
+                    found = hashlib.file_digest(file, partial(hashlib.new, kind, usedforsecurity=False)).hexdigest()
                 if found != wanted.lower():
                     raise SourceError(f"its {kind} is {found}, the source says {wanted}: it is damaged or another file")
     except OSError as error:

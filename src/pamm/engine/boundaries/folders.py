@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -28,22 +29,25 @@ class FolderScores:
 
     protocol: BoundaryProtocol
     """How they were scored."""
-    scores: BoundaryScores
-    """Over all images."""
     counts: dict[str, NDArray[np.int64]]
     """(thresholds, 4) by image, see :func:`pamm.metrics.boundary.image_counts`."""
 
+    @cached_property
+    def sums(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Over all images: the counts (thresholds, 4), and those (4,) at each image's own best threshold."""
+        counts = list(self.counts.values())
+        return np.sum(counts, axis=0), np.sum([best_counts(one) for one in counts], axis=0)
+
+    @cached_property
+    def scores(self) -> BoundaryScores:
+        """Over all images."""
+        return boundary_scores(*self.sums, self.protocol)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a JSON file."""
-        best = sum(best_counts(counts) for counts in self.counts.values())
-        total = sum(self.counts.values())
-        return {
-            "protocol": asdict(self.protocol),
-            "images": len(self.counts),
-            **asdict(self.scores),
-            "counts": np.asarray(total).tolist(),
-            "best_counts": np.asarray(best).tolist(),
-        }
+        counts, best = (sums.tolist() for sums in self.sums)
+        about = {"protocol": asdict(self.protocol), "images": len(self.counts)}
+        return {**about, **asdict(self.scores), "counts": counts, "best_counts": best}
 
 
 def score_folders(
@@ -95,17 +99,14 @@ def score_folders(
         return _count(*pairs[name], protocol, backend)
 
     with _Notes(notes, protocol) as kept:
-        states = {name: _state(*pair) for name, pair in pairs.items()}
+        states = {name: "" if notes is None else _state(*pair) for name, pair in pairs.items()}
         counts = {name: known for name in names if (known := kept.recall(name, states[name])) is not None}
         for name, found in _side_by_side(count, [name for name in names if name not in counts], workers):
             counts[name] = found
             kept.note(name, states[name], found)
             if progress is not None:
                 progress(len(counts), len(names))
-    ordered = {name: counts[name] for name in names}
-    stack = np.stack(list(ordered.values()))
-    best = np.stack([best_counts(one) for one in stack])
-    return FolderScores(protocol=protocol, scores=boundary_scores(stack.sum(0), best.sum(0), protocol), counts=ordered)
+    return FolderScores(protocol=protocol, counts={name: counts[name] for name in names})
 
 
 def _count(predicted: Path, true: Path, protocol: BoundaryProtocol, backend: str | None) -> NDArray[np.int64]:
