@@ -82,5 +82,5 @@ def choose_backend(name: str | None = None) -> Backend:
 def _warn_if_slow() -> None:
     if find_spec("numba") is None:
         warnings.warn(
-            "boundaries are scored without numba, 100 times slower: pip install 'pamm[boundary]'", stacklevel=3
+            "boundaries are scored without numba, many times slower: pip install 'pamm[boundary]'", stacklevel=3
         )
