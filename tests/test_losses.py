@@ -8,7 +8,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-import pamm.losses
+import pamm.losses.experts
+import pamm.losses.pixels
 from pamm.losses import LOSSES, load_balancing_loss, multi_task_loss
 from pamm.tasks import IGNORE, TASKS, get_tasks
 from toys import ALBEDO
@@ -209,4 +210,5 @@ def test_load_balancing_of_closed_and_of_no_gates():
 
 
 def test_examples():
-    assert doctest.testmod(pamm.losses).failed == 0
+    assert doctest.testmod(pamm.losses.pixels).failed == 0
+    assert doctest.testmod(pamm.losses.experts).failed == 0

@@ -9,6 +9,7 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 
 from pamm.engine.config import OptimConfig
+from pamm.engine.parameter_groups import parameter_groups
 from pamm.losses import load_balancing_loss, multi_task_loss
 from pamm.metrics import task_scores
 from pamm.models import PAMM
@@ -83,18 +84,3 @@ class PAMMModule(L.LightningModule):
         """Share of the full learning rate: a linear rise, times the polynomial decay of the paper."""
         rise = min(1.0, (step + 1) / (self.optim.warmup + 1))
         return rise * math.pow(max(0.0, 1 - step / self.optim.steps), self.optim.power)
-
-
-def parameter_groups(model: nn.Module, *, weight_decay: float) -> list[dict[str, Any]]:
-    """Sort parameters into those with weight decay and those without.
-
-    Matrices and kernels decay. Biases, norms and parameters that carry a true ``no_weight_decay`` attribute (positions
-    and the state-space model's own) do not.
-    """
-    decay: list[nn.Parameter] = []
-    rest: list[nn.Parameter] = []
-    for name, parameter in model.named_parameters():
-        exempt = parameter.ndim < 2 or name.endswith("bias") or getattr(parameter, "no_weight_decay", False)
-        (rest if exempt else decay).append(parameter)
-    groups = [{"params": decay, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
-    return [group for group in groups if group["params"]]

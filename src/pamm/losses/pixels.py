@@ -1,4 +1,4 @@
-"""Training losses by name, their weighted sum, and the loss that balances the experts.
+"""Training losses of one task, by name.
 
 Every loss takes the network's raw output and the label of one task and returns a scalar: a mean over the pixels of
 the batch whose label counts (:meth:`pamm.tasks.Task.valid`), in float32. With no such pixel it is 0 and still has
@@ -8,7 +8,7 @@ divided by are those of the released code; values and gradients agree with it.
 A loss of one's own is a function with the same arguments, put into :data:`LOSSES`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -141,84 +141,6 @@ LOSSES: dict[str, LossFn] = {
     "unit_l1": unit_l1,
 }
 """The losses a task may name; add to it for a task of one's own."""
-
-
-def multi_task_loss(
-    outputs: Mapping[str, Tensor], labels: Mapping[str, Tensor], tasks: Iterable[Task]
-) -> tuple[Tensor, dict[str, Tensor]]:
-    """Weighted sum of the losses of several tasks.
-
-    Args:
-        outputs: by task name, (b, channels, H, W) raw output of the network.
-        labels: by task name, (b, label_channels, H, W).
-        tasks: the tasks to sum over, each with its ``loss`` and ``loss_weight``.
-
-    Returns:
-        The sum with weights, and each task's loss without.
-
-    Raises:
-        ValueError: if there is no task, a task names an unknown loss, an output or a label is missing, or shapes
-            do not fit.
-    """
-    losses: dict[str, Tensor] = {}
-    weighted: list[Tensor] = []
-    for task in tasks:
-        if task.loss not in LOSSES:
-            raise ValueError(
-                f"task {task.name}: no loss named {task.loss!r}; known: {', '.join(LOSSES)}; others: pamm.losses.LOSSES"
-            )
-        for what, tensors in (("output", outputs), ("label", labels)):
-            if task.name not in tensors:
-                raise ValueError(f"task {task.name}: no {what} among {', '.join(tensors) or 'none'}; give one per task")
-        output, label = outputs[task.name], labels[task.name]
-        batch, _, *size = output.shape
-        wanted = (batch, task.label_channels, *size)
-        if label.shape != wanted or output.shape[1] != task.channels:
-            raise ValueError(
-                f"task {task.name}: got output {tuple(output.shape)} and label {tuple(label.shape)}; "
-                f"wanted {task.channels} output channels and a label of shape {wanted}"
-            )
-        losses[task.name] = LOSSES[task.loss](output, label, task)
-        weighted.append(task.loss_weight * losses[task.name])
-    if not weighted:
-        raise ValueError("no task was given: a loss needs one or more")
-    return torch.stack(weighted).sum(), losses
-
-
-def load_balancing_loss(gates: Sequence[Tensor]) -> Tensor:
-    """How unevenly the experts are used: 0 when all are used alike, M - 1 when a single one of M is.
-
-    The importance of an expert is the sum of its gates over the batch (Shazeer et al. 2017, eq. 6 and 7); the loss of
-    one router is the squared coefficient of variation of the importance over the experts, with the population
-    variance. The result is the mean over routers, that is over the tasks and the entries of ``gates``, so that its
-    weight means the same for any number of tasks and stages. The paper weighs it by 0.0001 to 0.0005; the released
-    code never computes it.
-
-    Args:
-        gates: one or more tensors (b, T, M) of non-negative gates, one per stage and parameter.
-
-    Returns:
-        Scalar in [0, M - 1].
-
-    Raises:
-        ValueError: if ``gates`` is empty.
-
-    Example:
-        >>> import torch
-        >>> load_balancing_loss([torch.tensor([[[1.0, 0.0, 0.0, 0.0]], [[1.0, 0.0, 0.0, 0.0]]])])
-        tensor(3.)
-        >>> load_balancing_loss([torch.tensor([[[1.0, 0.0]], [[0.0, 1.0]]])])
-        tensor(0.)
-    """
-    if not gates:
-        raise ValueError("got no gates: a network without experts has no load to balance")
-    spread = []
-    for gate in gates:
-        importance = gate.float().sum(dim=0)  # (T, M)
-        mean = importance.mean(dim=-1)
-        variance = importance.var(dim=-1, correction=0)
-        spread.append((variance / mean.square().clamp(min=1e-10)).mean())
-    return torch.stack(spread).mean()
 
 
 def _class_error(output: Tensor, label: Tensor, valid: Tensor) -> Tensor:

@@ -1,0 +1,7 @@
+"""Training losses."""
+
+from pamm.losses.experts import load_balancing_loss
+from pamm.losses.multi_task import multi_task_loss
+from pamm.losses.pixels import LOSSES, LossFn
+
+__all__ = ["LOSSES", "LossFn", "load_balancing_loss", "multi_task_loss"]
