@@ -72,8 +72,8 @@ def check_command(
     """Read a whole data set: which it is, what is missing or corrupt, ranges of its labels, and a contact sheet.
 
     Args:
-        folder: folder of NYUD-v2 or PASCAL-Context, or the manifest of a folder of your own.
-        root: folder to start from, instead of the manifest's root.
+        folder: folder of NYUD-v2 or PASCAL-Context, the manifest of a folder of your own, or the data of a mix.
+        root: folder to start from, instead of that of the manifest or mix.
         out: picture to write some photos and their labels to (`-o` for short); `data_check.png` if left out.
         json: file to write the figures to, shares of all classes and all faults included.
         workers: processes that read; 0 reads in the main process; one for each processor if left out.
