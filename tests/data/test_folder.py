@@ -212,3 +212,18 @@ def test_the_scanned_room(root, shared):
         assert 0.5 < np.median(sample.labels["depth"]) < 4
         assert (sample.labels["normals"] != 0).any(-1).mean() > 0.95
         assert 0.01 < sample.labels["edge"].mean() < 0.06
+
+
+def test_splits_by_folder(folder):
+    for path in ("train/x", "train/y", "val/z"):
+        put(folder / "photos" / f"{path}.png", grid(9, channels=(3,)))
+    put(folder / "depth" / "z.png", grid(7))
+    splits = {name: {"images": f"photos/{name}/{{id}}.png"} for name in ("train", "val", "none")}
+    splitting = {"images": "photos/*/{id}.png", "splits": splits, "labels": {"depth": {"path": "depth/{id}.png"}}}
+    assert opened(folder, **splitting, split="train").ids == ("x", "y")
+    assert opened(folder, **splitting, split="val").ids == ("z",)
+    with pytest.raises(ValueError, match=r"no file fits splits: none: images: photos/none/\{id\}\.png"):
+        opened(folder, **splitting, split="none")
+    put(folder / "photos" / "val" / "x.png", grid(9, channels=(3,)))
+    with pytest.raises(ValueError, match=r"splits: val: id 'x' is that of .* each split a manifest of its own"):
+        opened(folder, **splitting, split="val")

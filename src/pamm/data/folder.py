@@ -117,16 +117,19 @@ class FolderDataset(FileDataset):
             raise ValueError(f"{self.path}: labels: {name}: {error}") from error
 
     def _all_ids(self) -> tuple[str, ...]:
-        pattern = self.manifest.images
         if self.manifest.ids is not None:
             return self._listed(self.manifest.ids)
+        return self._matching(self.manifest.images, "images")
+
+    def _matching(self, pattern: str, where: str) -> tuple[str, ...]:
+        """The ids of the files that fit a pattern, sorted."""
         # the id is what stands in place of {id}; other stars may stand for anything
         parts = [re.escape(part).replace(r"\*", "[^/]*") for part in pattern.split("{id}")]
         shape = re.compile("([^/]+)".join(parts[:2]) + "".join(rf"\1{part}" for part in parts[2:]))
         names = (file.relative_to(self.root).as_posix() for file in self.root.glob(pattern.replace("{id}", "*")))
         found = sorted({match[1] for match in map(shape.fullmatch, names) if match})
         if not found:
-            raise ValueError(f"{self.path}: no file fits images: {pattern} below {self.root}: correct the pattern")
+            raise ValueError(f"{self.path}: no file fits {where}: {pattern} below {self.root}: correct the pattern")
         return tuple(found)
 
     def _listed(self, file: str) -> tuple[str, ...]:
@@ -148,12 +151,25 @@ class FolderDataset(FileDataset):
             if not 0 < count <= len(every):
                 raise ValueError(f"{self.path}: splits: {name}: {count} of {len(every)} images: give 1 to all of them")
             return every[:count] if split.first is not None else every[-count:]
-        chosen = self._listed(split.file) if split.file is not None else (split.ids or ())
+        if split.images is not None:
+            chosen = self._matching(split.images, f"splits: {name}: images")
+            self._check_same_photos(name, split.images, chosen)
+        else:
+            chosen = self._listed(split.file) if split.file is not None else (split.ids or ())
         unknown = sorted(set(chosen) - set(every))
         if unknown or not chosen or len(set(chosen)) < len(chosen):
             problem = f"{unknown[0]!r} is no id of an image" if unknown else "an id comes twice, or none at all"
             raise ValueError(f"{self.path}: splits: {name}: {problem}: correct the list")
         return chosen
+
+    def _check_same_photos(self, name: str, pattern: str, ids: tuple[str, ...]) -> None:
+        for item in ids:
+            here, there = (_find(self.root, either, item) for either in (pattern, self.manifest.images))
+            if here != there:
+                raise ValueError(
+                    f"{self.path}: splits: {name}: id {item!r} is that of {here}, but images: {self.manifest.images} "
+                    f"finds {there or 'none'}: let both fit the same photo, or give each split a manifest of its own"
+                )
 
     def _find_images(self) -> dict[str, Path]:
         found = {name: path for name in self.ids if (path := _find(self.root, self.manifest.images, name))}
