@@ -127,6 +127,24 @@ def test_resizing_keeps_image_and_labels_in_register(tmp_path):
     assert np.abs(difference.mean()) <= 1.5
 
 
+def test_answers_of_several_annotators(folder):
+    # the upper bits say how many answered, and are no answers
+    put(folder / "m" / "a.png", np.tile(np.array([0x5000, 0x5001, 0x5006, 0x501F], np.uint16), (HEIGHT, 4)))
+    entry = {"path": "m/{id}.png", "annotators": 5, "ignore": [0x501F]}
+    assert one_label(folder, "edge", entry)[0, :4].tolist() == [0, 1, 1, 255]
+    assert one_label(folder, "edge", entry | {"threshold": 1})[0, :4].tolist() == [0, 0, 1, 255]
+    put(folder / "m" / "a.png", grid(0x81))
+    assert one_label(folder, "edge", {"path": "m/{id}.png", "annotators": 12, "threshold": 1}).all()
+
+
+def test_a_task_like_a_standard_one(folder):
+    entry = {"like": "semseg", "path": "classes/{id}.png", "classes": {"a": [0], "b": [5, 9]}, "ignore": [7]}
+    (task,) = opened(folder, labels={"room_classes": entry}).tasks
+    assert (task.name, task.title, task.kind, task.score) == ("room_classes", "Room classes", "classes", "miou")
+    assert task.class_names == ("a", "b")
+    assert set(np.unique(one_label(folder, "room_classes", entry))) == {0, 1, 255}
+
+
 def test_encodings(folder):
     put(folder / "m" / "a.npy", np.tile(np.int64([-1, 0, 1, 2]), (HEIGHT, 4)))
     entry = {"path": "m/{id}.npy", "classes": ["x", "y", "z"], "ignore": [-1]}

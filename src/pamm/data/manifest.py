@@ -16,6 +16,7 @@ An example, with all the images of a folder and labels for some of them::
       normals: {derive: normals_from_depth, source: depth, focal: [525, 525], centre: [319.5, 239.5]}
       edge: {derive: boundaries_from_labels, path: "instances/{id}.png"}
       saliency: {path: "salient/{id}.png"}
+      shadow: {like: saliency, path: "shadows/{id}.png", annotators: 5, threshold: 2}   # more than 2 of 5 say so
 
 Every pattern holds ``{id}``, which stands for the name that an image and its maps share, and may hold ``*``. A label is
 missing for the images whose file is missing. The fields of :class:`Manifest`, :class:`Split` and :class:`LabelMaps`
@@ -34,6 +35,8 @@ from pamm.tasks import Colour
 Derivation = Literal["normals_from_depth", "boundaries_from_labels"]
 
 _AXES = {"x", "y", "z"}
+_BITS = 32
+"""Most answers that a stored value holds."""
 
 
 def _check_pattern(name: str, pattern: str) -> None:
@@ -89,7 +92,7 @@ class LabelMaps:
     colours: tuple[Colour, ...] = ()
     """Classes: an RGB colour each, in the order of the classes."""
     threshold: float | None = None
-    """Yes/no questions: stored values above are yes. Left out: 0."""
+    """Yes/no questions: stored values above are yes, or with ``annotators`` more of them. Left out: 0."""
     scale: float = 1.0
     """Values: factor from what is stored to the task's unit, for example 0.001 for millimetres."""
     axes: tuple[str, str, str] = ("x", "y", "z")
@@ -105,7 +108,13 @@ class LabelMaps:
     """Normals from depth: column and row of the optical axis, in pixels of the stored images, the middle of the first
     being 0. Left out: the middle of the image."""
     task: dict[str, Any] = field(default_factory=dict)
-    """Fields of the task to change (see :class:`pamm.tasks.Task`); all of them, for a task that is not in the table."""
+    """Fields of the task to change (see :class:`pamm.tasks.Task`); all of them, for a task that is not in the table and
+    not ``like`` one that is."""
+    like: str | None = None
+    """A task of one's own: the standard task whose fields it starts from."""
+    annotators: int | None = None
+    """Yes/no questions that several people answered: how many low bits of the stored values hold an answer each. A
+    pixel is yes if more than ``threshold`` of them say so."""
 
     def __post_init__(self) -> None:
         """Check the fields against each other."""
@@ -123,6 +132,8 @@ class LabelMaps:
             )
         if self.scale == 0:
             raise ValueError("scale 0 makes all values equal: give another factor")
+        if self.annotators is not None and not 1 <= self.annotators <= _BITS:
+            raise ValueError(f"annotators is {self.annotators}: give the number of bits of answers, 1 to {_BITS}")
 
 
 @dataclass(frozen=True, kw_only=True)

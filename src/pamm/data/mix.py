@@ -44,11 +44,10 @@ class RelabelledSource:
         Args:
             name: what the set is called.
             member: the set.
-            shared: tasks of the mix that are known so far, by name.
+            shared: tasks by the mix's names, to whose lists classes are mapped; a set's own list for those left out.
 
         Raises:
-            ValueError: if a task or class is unknown, two tasks get one name, or labels mean something else than those
-                of the shared task.
+            ValueError: if a task or class is unknown, or two tasks get one name.
         """
         self.name, self.source = name, member.source
         own = {task.name: task for task in self.source.tasks}
@@ -66,8 +65,6 @@ class RelabelledSource:
             if task.name in member.classes:
                 renamed, table = _mapped(name, renamed, member.classes[task.name], shared.get(head))
                 self._tables[task.name] = table
-            if head in shared:
-                _check_meaning(name, renamed, shared[head])
             self._tasks[task.name] = renamed
 
     @property
@@ -105,8 +102,8 @@ class MixDataset:
 
         Args:
             members: the sets by name.
-            tasks: tasks whose label spaces the sets must fit, such as those of a network; the first set that has a task
-                decides about those left out.
+            tasks: tasks to whose lists classes are mapped, such as those of a network; of those left out the first set
+                that has the task gives the list.
 
         Raises:
             ValueError: if there is no set, a task or class that is named is unknown, or the labels of two sets do not
@@ -117,15 +114,14 @@ class MixDataset:
         self._given = dict(members)
         self.members: dict[str, RelabelledSource] = {}
         self._weights: dict[str, float] = {}
-        shared = {task.name: task for task in tasks}
+        given = {task.name: task for task in tasks}
         found: dict[str, Task] = {}
         for name, member in members.items():
-            source = RelabelledSource(name, member, shared)
+            source = RelabelledSource(name, member, found | given)
             self.members[name] = source
             self._weights[name] = member.weight or len(source)
             for task in source.tasks:
-                shared.setdefault(task.name, task)
-                found.setdefault(task.name, task)
+                _check_meaning(name, task, found.setdefault(task.name, task))
         self._tasks = tuple(found.values())
         self._ends = np.cumsum([len(source) for source in self.members.values()]).tolist()
 

@@ -28,7 +28,7 @@ class Use:
     scoring: bool
     """Whether a benchmark's labels are the truth of its published scores."""
     tasks: tuple[Task, ...] = ()
-    """Tasks whose classes the sets of a mix have to fit."""
+    """Tasks to whose lists the sets of a mix map their classes."""
 
 
 def _scenes(config: DataConfig, use: Use) -> SampleSource:
@@ -87,7 +87,7 @@ def open_dataset(
         canvas: (height, width) of the images that are made to measure.
         split: split of a benchmark, ``train`` or ``val``, if the config names none.
         scoring: whether a benchmark's labels and its tasks' scores are those of its published protocol.
-        tasks: tasks whose classes the sets of a mix have to fit; those of its first sets decide if left out.
+        tasks: tasks to whose lists the sets of a mix map their classes; those of its first sets if left out.
 
     Raises:
         ValueError: if it is not there or not as described.
