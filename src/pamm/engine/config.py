@@ -38,11 +38,16 @@ class ModelChoice:
     """Pretrained ViT or DINO to take the encoder from: a folder or a hub name such as `facebook/dinov2-small`."""
     init: str | None = None
     """Weights to start from: a shipped name, a folder or a hub name. All that fits is taken over, the rest is new."""
+    frozen_blocks: int | Literal["all"] = 0
+    """First blocks of the encoder, along with what comes before them, that are kept as they are; `all` for the whole
+    encoder."""
 
     def __post_init__(self) -> None:
         """Check that the fields do not contradict each other."""
         if "tasks" in self.overrides:
             raise ValueError("model.overrides cannot hold tasks: name them under `tasks`")
+        if self.frozen_blocks != "all":
+            _not_negative(self, "frozen_blocks")
 
 
 SetName = Literal["scenes", "folder", "nyud", "pascal_context"]
@@ -211,11 +216,17 @@ class OptimConfig:
     """Largest norm of the gradient."""
     load_balancing: float = 0.0
     """Weight of the loss that keeps the experts equally used; the released code never computes it."""
+    layer_decay: float = 1.0
+    """Factor of the learning rate from each block of the encoder to the one before it, for example 0.75."""
+    encoder_lr: float = 1.0
+    """Factor of the learning rate in the encoder."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        _positive(self, "steps", "batch_size", "lr", "clip", "power")
+        _positive(self, "steps", "batch_size", "lr", "clip", "power", "layer_decay", "encoder_lr")
         _not_negative(self, "weight_decay", "warmup", "load_balancing")
+        if self.layer_decay > 1:
+            raise ValueError(f"layer_decay must be at most 1, got {self.layer_decay}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -84,7 +84,14 @@ class PAMMModule(L.LightningModule):
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """The optimiser and its schedule, stepped after every batch."""
         kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[self.optim.name]
-        optimizer = kind(parameter_groups(self.model, weight_decay=self.optim.weight_decay), lr=self.optim.lr)
+        groups = parameter_groups(
+            self.model,
+            weight_decay=self.optim.weight_decay,
+            lr=self.optim.lr,
+            layer_decay=self.optim.layer_decay,
+            encoder_lr=self.optim.encoder_lr,
+        )
+        optimizer = kind(groups, lr=self.optim.lr)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

@@ -78,6 +78,8 @@ def train(
     network = create_model(model.preset, tasks=chosen, pretrained=model.encoder_weights, **overrides)
     if model.init is not None:
         transfer_weights(load_weights(model.init), network)
+    if model.frozen_blocks:
+        network.encoder.freeze(None if model.frozen_blocks == "all" else model.frozen_blocks)
     return fit(
         network,
         train_set,
