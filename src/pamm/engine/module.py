@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from pamm.engine.config import OptimConfig
 from pamm.engine.parameter_groups import parameter_groups
-from pamm.losses import load_balancing_loss, multi_task_loss
+from pamm.losses import count_labels, load_balancing_loss, multi_task_loss
 from pamm.metrics import task_scores
 from pamm.models import PAMM
+from pamm.ops.processes import count_processes, sum_over_processes
 from pamm.tasks import Task
 
 Batch = dict[str, Any]
@@ -46,11 +47,12 @@ class PAMMModule(L.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Loss of one batch."""
         outputs, gates = self.model.forward_with_gates(batch["image"])
-        total, losses = multi_task_loss(outputs, batch["labels"], self.model.config.tasks)
+        counts = count_labels(batch["labels"], self.model.config.tasks, over_processes=True)
+        total, losses = multi_task_loss(outputs, batch["labels"], self.model.config.tasks, counts)
         if self.optim.load_balancing > 0:
-            losses["load_balancing"] = load_balancing_loss(gates)
+            losses["load_balancing"] = load_balancing_loss(gates, over_processes=True)
             total = total + self.optim.load_balancing * losses["load_balancing"]
-        self._log("train", total, losses)
+        self._log("train", *_of_batch(total, losses))
         return total
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -84,3 +86,10 @@ class PAMMModule(L.LightningModule):
         """Share of the full learning rate: a linear rise, times the polynomial decay of the paper."""
         rise = min(1.0, (step + 1) / (self.optim.warmup + 1))
         return rise * math.pow(max(0.0, 1 - step / self.optim.steps), self.optim.power)
+
+
+@torch.no_grad()
+def _of_batch(total: Tensor, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+    """Losses of the whole batch of all processes, in one exchange."""
+    mean = sum_over_processes(torch.stack((total, *losses.values()))) / count_processes()
+    return mean[0], dict(zip(losses, mean[1:], strict=True))
