@@ -157,6 +157,8 @@ class RunConfig:
     """Threads of the CPU arithmetic; torch's own choice if left out."""
     resume: bool = False
     """Whether to go on with the run that `out` holds, from its last checkpoint; more `optim.steps` train on."""
+    sync_batch_norm: bool = True
+    """Whether batch norms take their statistics over all processes, so that only the sum of their batches counts."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""

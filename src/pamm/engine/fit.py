@@ -77,7 +77,7 @@ def fit(
     if run.threads is not None:
         torch.set_num_threads(run.threads)
     keep_memory()
-    network.set_recompute(run.recompute)
+    network.set_recompute(run.recompute).set_synced(run.sync_batch_norm)
     module = PAMMModule(network, optim, scored=scored, seed=run.seed)
     try:
         with quiet():
