@@ -62,3 +62,10 @@ def test_two_processes_train_as_one(alone, tmp_path):
     assert (losses["train/loss/depth"] == 0).any()
     assert (losses["train/loss/depth"] > 0).any()
     assert_same(train(tmp_path / "run", processes=2, optim={"batch_size": 2}), alone)
+
+
+def test_weights_shared_out_train_as_whole_ones(alone, tmp_path):
+    settings = {"processes": 2, "strategy": "fsdp", "pictures": 1}
+    train(tmp_path / "run", optim={"batch_size": 2, "steps": 2}, **settings)
+    _, weights = train(tmp_path / "run", optim={"batch_size": 2}, resume=True, **settings)
+    assert_same([weights], alone[1:])

@@ -30,7 +30,7 @@ class OneInSix(Rectangles):
 
 
 def descend(module):
-    return torch.optim.SGD(module.parameters(), lr=0.01)
+    return torch.optim.SGD(module.parameters(), lr=0.003, momentum=0.5)
 
 
 def main(settings):

@@ -5,11 +5,14 @@ from typing import Any
 
 import lightning as L
 import torch
+from lightning.pytorch.strategies import ModelParallelStrategy
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
 
 from pamm.engine.config import OptimConfig
 from pamm.engine.parameter_groups import parameter_groups
+from pamm.engine.sharding import shard
 from pamm.losses import count_labels, load_balancing_loss, multi_task_loss
 from pamm.metrics import task_scores
 from pamm.models import PAMM
@@ -22,7 +25,16 @@ Batch = dict[str, Any]
 class PAMMModule(L.LightningModule):
     """Trains a network on the weighted sum of its tasks' losses."""
 
-    def __init__(self, model: PAMM, optim: OptimConfig, *, scored: tuple[Task, ...], seed: int = 0) -> None:
+    def __init__(
+        self,
+        model: PAMM,
+        optim: OptimConfig,
+        *,
+        scored: tuple[Task, ...],
+        seed: int = 0,
+        compiled: bool = False,
+        channels_last: bool = False,
+    ) -> None:
         """Take a network and how to train it.
 
         Args:
@@ -31,22 +43,43 @@ class PAMMModule(L.LightningModule):
             scored: the tasks that the validation images have labels for.
             seed: seed of the noise in the gates and of stochastic depth. Step ``i`` always draws the same noise, so
                 a resumed run repeats an uninterrupted one.
+            compiled: whether torch compiles the network.
+            channels_last: whether images enter it with their channels last in memory.
         """
         super().__init__()
         self.model, self.optim, self.seed = model, optim, seed
+        self.compiled, self.network = compiled, model.forward_with_gates
+        self.layout = torch.channels_last if channels_last else torch.contiguous_format
         self.started = False
         # the one holds the scores as typed objects, the other moves them from device to device
         self.scores = task_scores(scored)
         self.score_modules = nn.ModuleDict(self.scores)
 
+    @property
+    def sharded(self) -> bool:
+        """Whether each process holds a part of every weight only."""
+        return isinstance(self.trainer.strategy, ModelParallelStrategy)
+
+    def configure_model(self) -> None:
+        """Share the weights out among the processes, and compile the network, where that is wanted."""
+        if self.sharded and not isinstance(self.model, FSDPModule):
+            assert self.device_mesh is not None
+            shard(self.model, self.device_mesh["data_parallel"])
+        # what sharding made of it
+        self.network = self.model.forward_with_gates
+        if self.compiled:
+            self.network = torch.compile(self.network)
+
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Seed the step's noise."""
+        """Seed the noise of the step's batch."""
         self.started = True
-        torch.manual_seed((self.seed * 1_000_003 + self.global_step) * 1009 + self.global_rank)
+        accumulate = self.optim.accumulate
+        number = (self.seed * 1_000_003 + self.global_step) * accumulate + batch_idx % accumulate
+        torch.manual_seed(number * 1009 + self.global_rank)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Loss of one batch."""
-        outputs, gates = self.model.forward_with_gates(batch["image"])
+        outputs, gates = self.network(batch["image"].contiguous(memory_format=self.layout))
         counts = count_labels(batch["labels"], self.model.config.tasks, over_processes=True)
         total, losses = multi_task_loss(outputs, batch["labels"], self.model.config.tasks, counts)
         if self.optim.load_balancing > 0:
@@ -57,7 +90,7 @@ class PAMMModule(L.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Losses and scores of one batch."""
-        outputs = self.model(batch["image"])
+        outputs, _ = self.network(batch["image"].contiguous(memory_format=self.layout))
         total, losses = multi_task_loss(outputs, batch["labels"], self.model.config.tasks)
         self._log("val", total, losses, batch_size=len(batch["image"]), sync_dist=True)
         for name, score in self.scores.items():
