@@ -132,7 +132,7 @@ def two(first: Task, second: Task):
         ({}, "a mix needs data sets"),
         (
             {"home": HOME, "street": Member(source=STREET)},
-            r"set street: task semseg has channels 4, .* has 3: .* heads: \{semseg: street_semseg\}, .* \{OWN: SHARED\}",
+            r"set street: task semseg has channels 4, .* has 3: .* heads: \{semseg: street_semseg\}, .*\{OWN: SHARED\}",
         ),
         (two(classes("a", "b"), classes("a", "c")), "class_names a, c, the same task elsewhere has a, b"),
         (two(TASKS["depth"], dataclasses.replace(TASKS["depth"], unit="cm")), "depth has unit cm, .* elsewhere has m"),

@@ -220,10 +220,12 @@ class OptimConfig:
     """Factor of the learning rate from each block of the encoder to the one before it, for example 0.75."""
     encoder_lr: float = 1.0
     """Factor of the learning rate in the encoder."""
+    accumulate: int = 1
+    """Batches per step and process: their gradients are averaged, in less memory than one large batch takes."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        _positive(self, "steps", "batch_size", "lr", "clip", "power", "layer_decay", "encoder_lr")
+        _positive(self, "steps", "batch_size", "lr", "clip", "power", "layer_decay", "encoder_lr", "accumulate")
         _not_negative(self, "weight_decay", "warmup", "load_balancing")
         if self.layer_decay > 1:
             raise ValueError(f"layer_decay must be at most 1, got {self.layer_decay}")
@@ -257,8 +259,18 @@ class RunConfig:
     """Threads of the CPU arithmetic; torch's own choice if left out."""
     resume: bool = False
     """Whether to go on with the run that `out` holds, from its last checkpoint; more `optim.steps` train on."""
+    sync_batch_norm: bool = True
+    """Whether batch norms take their statistics over all processes, so that only the sum of their batches counts."""
+    nodes: int = 1
+    """Number of machines that train together, each with `devices` of its own."""
+    strategy: Literal["auto", "ddp", "fsdp"] = "auto"
+    """How processes share the work: each holds the whole network (ddp, and auto) or a part of every weight (fsdp)."""
+    compile: bool = False
+    """Whether torch compiles the network: minutes at the start, then faster steps on GPUs."""
+    channels_last: bool = False
+    """Whether images enter the network with the channels last in memory, as the network keeps its own maps."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        _positive(self, "validate_every", "log_every", "devices", "threads")
+        _positive(self, "validate_every", "log_every", "devices", "threads", "nodes")
         _not_negative(self, "workers", "pictures")

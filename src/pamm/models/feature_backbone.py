@@ -181,6 +181,10 @@ class FeatureBackbone(LayeredEncoder):
             layers[self.found.stage_of.get(name, 0) + 1].append(parameter)
         return layers
 
+    def parts(self) -> list[nn.Module]:
+        """The backbone as a whole."""
+        return [self.model]
+
     def forward(self, image: Tensor) -> list[Tensor]:
         """Encode an image.
 
