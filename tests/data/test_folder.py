@@ -137,6 +137,23 @@ def test_answers_of_several_annotators(folder):
     assert one_label(folder, "edge", {"path": "m/{id}.png", "annotators": 12, "threshold": 1}).all()
 
 
+def test_thin_lines_stay_whole_in_smaller_images(folder):
+    drawn = grid()
+    drawn[:, 5], drawn[4] = 1, 1
+    drawn[0, 0] = 255
+    put(folder / "m" / "a.png", drawn)
+    entry = {"path": "m/{id}.png", "ignore": [255], "threshold": 0}
+    thin, whole = (
+        opened(folder, labels={"edge": entry | {"lines": lines}}, resize=0.4)[0].labels["edge"]
+        for lines in (False, True)
+    )
+    assert whole.shape == thin.shape == (5, 6)
+    assert (whole[1] == 1).all()
+    assert (whole[:, 1] == 1).all()
+    assert (whole == 1).sum() == 5 + 6 - 1
+    assert not (thin == 1).all(axis=1).any()
+
+
 def test_a_task_like_a_standard_one(folder):
     entry = {"like": "semseg", "path": "classes/{id}.png", "classes": {"a": [0], "b": [5, 9]}, "ignore": [7]}
     (task,) = opened(folder, labels={"room_classes": entry}).tasks

@@ -210,7 +210,8 @@ def _read_label(path: Path, maps: LabelMaps, task: Task, stored_size: Size, size
     try:
         if maps.derive is not None:
             return derive(_nearest(stored, size), maps, stored_size=stored_size)
-        return _nearest(decode(stored, maps, task), size)
+        label = decode(stored, maps, task)
+        return _any(label, size) if maps.lines else _nearest(label, size)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
@@ -226,3 +227,13 @@ def _nearest(label: Label, size: Size) -> Label:
     )
     nearest: Label = label[rows[:, None], columns]
     return nearest
+
+
+def _any(label: Label, size: Size) -> Label:
+    """Yes where one of the pixels that a new one takes in says so, else the pixel under its middle."""
+    shrunk = _nearest(label, size)
+    rows, columns = (
+        places * new // old for places, new, old in zip(np.nonzero(label == 1), size, label.shape[:2], strict=True)
+    )
+    shrunk[rows, columns] = 1
+    return shrunk

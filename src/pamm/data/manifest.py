@@ -115,6 +115,8 @@ class LabelMaps:
     annotators: int | None = None
     """Yes/no questions that several people answered: how many low bits of the stored values hold an answer each. A
     pixel is yes if more than ``threshold`` of them say so."""
+    lines: bool = False
+    """Yes/no questions: the yes are thin lines, which stay whole where ``resize`` makes the images smaller."""
 
     def __post_init__(self) -> None:
         """Check the fields against each other."""
