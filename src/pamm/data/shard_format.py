@@ -9,7 +9,7 @@ metadata of its schema, so that no manifest is needed.
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Self
@@ -18,7 +18,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pamm.tasks import Task, get_tasks
+from pamm.records import build
+from pamm.tasks import Task
 
 Label = NDArray[Any]
 
@@ -37,14 +38,14 @@ class Header:
     """The tasks, with the set's own classes, units and ranges."""
     samples: int
     """Number of samples of all shards of the split."""
+    photos: int
+    """Number of samples of a shard, of the last one at most."""
     stamp: str
     """Tells sets apart that have the same tasks and size."""
 
     def to_metadata(self) -> dict[bytes, bytes]:
         """Metadata of the schema of a Parquet file."""
-        plain = {"version": _VERSION, "tasks": [task.to_dict() for task in self.tasks]}
-        plain |= {"samples": self.samples, "stamp": self.stamp}
-        return {_METADATA: json.dumps(plain).encode()}
+        return {_METADATA: json.dumps({"version": _VERSION, **asdict(self)}).encode()}
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[bytes, bytes] | None, where: str) -> Self:
@@ -61,9 +62,10 @@ class Header:
             raise ValueError(f"{where}: does not say which tasks it has labels for: write it with `pamm data pack`")
         assert metadata is not None
         plain = json.loads(metadata[_METADATA])
-        if plain["version"] != _VERSION:
-            raise ValueError(f"{where}: version {plain['version']}, wanted {_VERSION}: pack the set again")
-        return cls(tasks=get_tasks(plain["tasks"]), samples=plain["samples"], stamp=plain["stamp"])
+        if plain.get("version") != _VERSION:
+            raise ValueError(f"{where}: version {plain.get('version')}, wanted {_VERSION}: pack the set again")
+        del plain["version"]
+        return build(cls, plain, where)
 
 
 def need_library() -> None:

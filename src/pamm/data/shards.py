@@ -5,7 +5,7 @@ memory, so that any sample can be read at any time.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,12 @@ from pamm.data.sample import FileDataset, Reader
 from pamm.data.shard_format import SHARD, Label, decode_label, label_column, need_library, read_header, shard_name
 from pamm.names import unknown_name
 from pamm.tasks import Task
+
+
+def holds_shards(folder: Path) -> bool:
+    """Whether a folder on the disk holds any."""
+    return any(SHARD.fullmatch(path.name) for path in folder.glob("*.parquet"))
+
 
 def find_shards(root: str, *, storage_options: Mapping[str, Any] | None = None) -> dict[str, tuple[str, ...]]:
     """The shards of a place by split, in order; those that a pattern or the name of a file picks need not be all.
@@ -38,31 +44,37 @@ def find_shards(root: str, *, storage_options: Mapping[str, Any] | None = None) 
     try:
         picked = not files.isdir(top)
         names = files.glob(top if picked else f"{_escaped(top.rstrip('/'))}/*.parquet")
-    except (OSError, ValueError) as error:
+    except Exception as error:
+        # every store has errors of its own
         raise ValueError(f"{root}: cannot be listed ({error}): check the address and your access") from error
-    found: dict[str, dict[int, str]] = {}
-    counts: dict[str, set[int]] = {}
+    found: dict[str, dict[str, str]] = {}
     for path in names:
         if match := SHARD.fullmatch(path.rpartition("/")[2]):
-            found.setdefault(match["split"], {})[int(match["number"])] = path
-            counts.setdefault(match["split"], set()).add(int(match["count"]))
+            if found.setdefault(match["split"], {}).setdefault(match[0], path) != path:
+                raise ValueError(f"{root}: {match[0]} is there twice: give one folder")
     if not found:
         raise ValueError(f"{root}: no shards are there: give the folder that `pamm data pack` wrote")
-    for split, shards in found.items():
-        if len(counts[split]) > 1:
-            raise ValueError(f"{root}: {split}: shards of {sorted(counts[split])}: remove those of older packings")
-        missing = sorted(set(range(*counts[split])) - set(shards))
-        if missing and not picked:
-            name = shard_name(split, missing[0], *counts[split])
-            raise ValueError(
-                f"{root}: {len(missing)} of {max(counts[split])} shards are missing, the first is {name}: copy them "
-                "too, or let `pamm data pack` go on"
-            )
+    if not picked:
+        for split, shards in found.items():
+            _check_complete(f"{root}: {split}", split, shards)
     local = "file" in (files.protocol if isinstance(files.protocol, tuple) else (files.protocol,))
     return {
-        split: tuple(path if local else files.unstrip_protocol(path) for _, path in sorted(shards.items()))
+        split: tuple(shards[name] if local else files.unstrip_protocol(shards[name]) for name in sorted(shards))
         for split, shards in sorted(found.items())
     }
+
+
+def _check_complete(where: str, split: str, names: Collection[str]) -> None:
+    counts = {int(match["count"]) for match in map(SHARD.fullmatch, names) if match}
+    if len(counts) > 1:
+        raise ValueError(f"{where}: shards of several packings, of {sorted(counts)} each: remove the older ones")
+    (count,) = counts
+    missing = [name for number in range(count) if (name := shard_name(split, number, count)) not in names]
+    if missing:
+        raise ValueError(
+            f"{where}: {len(missing)} of {count} shards are missing, the first is {missing[0]}: copy them too, or let "
+            "`pamm data pack` go on"
+        )
 
 
 def _escaped(path: str) -> str:
@@ -156,9 +168,11 @@ def _read(name: str, stored: bytes, task: Task) -> Label:
 
 def _choose(root: str, splits: Sequence[str], split: str | None, usual: str | None) -> str:
     if split is None:
-        split = usual if usual in splits else splits[0]
-        if split != usual and len(splits) > 1:
-            raise ValueError(f"{root}: holds the splits {', '.join(splits)}: name one of them")
+        if usual is not None and usual in splits:
+            return usual
+        if len(splits) == 1:
+            return splits[0]
+        raise ValueError(f"{root}: holds the splits {', '.join(splits)}: name one of them")
     if split not in splits:
         raise ValueError(f"{root}: {unknown_name('split', split, splits)}")
     return split
@@ -173,7 +187,13 @@ def _on_disk(files: Sequence[str], storage_options: Mapping[str, Any]) -> list[P
     # by its tag, a file that has changed in the store is fetched anew
     config = DownloadConfig(use_etag=True, storage_options=dict(storage_options))
     manager = DownloadManager(download_config=config, record_checksums=False)
-    return [Path(path) for path in manager.download(list(files))]
+    try:
+        return [Path(path) for path in manager.download(list(files))]
+    except Exception as error:
+        # every store has errors of its own
+        raise ValueError(
+            f"{files[0]}: cannot be fetched ({error}): check your access, and the room on the disk"
+        ) from error
 
 
 def _open_rows(files: Sequence[Path]) -> Any:  # noqa: ANN401  (a library without type information)

@@ -47,8 +47,9 @@ class ModelChoice:
 class DataConfig:
     """Which labelled images to read."""
 
-    name: Literal["scenes", "folder", "nyud", "pascal_context"] = "scenes"
-    """Rendered scenes, a folder of one's own described by a manifest, NYUD-v2 or PASCAL-Context."""
+    name: Literal["scenes", "folder", "nyud", "pascal_context", "shards"] = "scenes"
+    """Rendered scenes, a folder of one's own described by a manifest, NYUD-v2, PASCAL-Context, or shards that
+    `pamm data pack` wrote."""
     seed: int = 0
     """Rendered scenes: the series, so that different seeds never show the same scene."""
     length: int = 200
@@ -60,19 +61,24 @@ class DataConfig:
     manifest: str | None = None
     """Folder: path of the YAML manifest."""
     root: str | None = None
-    """NYUD-v2 and PASCAL-Context: their folder. Folder: where the images lie, if not where the manifest says."""
+    """NYUD-v2 and PASCAL-Context: their folder. Folder: where the images lie, if not where the manifest says. Shards:
+    their folder, a pattern or a file, on the disk or as a URL such as `s3://bucket/rooms`."""
     split: str | None = None
-    """Name of a split. Left out: of NYUD-v2 and PASCAL-Context `train` to learn from and `val` to score on; of a folder
-    all images."""
+    """Name of a split. Left out: of NYUD-v2, PASCAL-Context and shards of several splits `train` to learn from and
+    `val` to score on; of a folder all images."""
+    storage_options: dict[str, Any] = field(default_factory=dict)
+    """Shards in an object store: options of its file system, for example `{anon: true}`. They are kept with the run:
+    leave keys and passwords to the environment."""
 
     def __post_init__(self) -> None:
         """Check the ranges, and that the fields suit the named set."""
         _positive(self, "length", "height", "width")
         if self.name == "scenes" and (self.manifest or self.root or self.split):
             raise ValueError(
-                "manifest, root and split belong to data on the disk: set --data.name folder, nyud or pascal_context"
+                "manifest, root and split belong to data on the disk: set --data.name folder, nyud, pascal_context or "
+                "shards"
             )
-        if self.name in BENCHMARKS and self.manifest:
+        if self.name in (*BENCHMARKS, "shards") and self.manifest:
             raise ValueError(f"data {self.name!r} needs no manifest: leave it out, or set --data.name folder")
 
     def canvas(self, default: tuple[int, int]) -> tuple[int, int]:

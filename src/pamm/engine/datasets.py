@@ -11,6 +11,7 @@ from pamm.data.nyud import NYUDDataset
 from pamm.data.pascal_context import PASCALContextDataset
 from pamm.data.sample import SampleSource
 from pamm.data.scenes import ScenesDataset
+from pamm.data.shards import ShardDataset
 from pamm.data.tree import TreeDataset
 from pamm.engine.config import DataConfig
 
@@ -22,7 +23,7 @@ class Use:
     canvas: tuple[int, int]
     """Height and width of the images that are made to measure."""
     split: str
-    """Split of a benchmark, if the config names none."""
+    """Split of a benchmark or of shards, if the config names none."""
     scoring: bool
     """Whether a benchmark's labels are the truth of its published scores."""
 
@@ -44,12 +45,19 @@ def _benchmark(config: DataConfig, use: Use, *, kind: type[TreeDataset]) -> Samp
     return kind(config.root, split=config.split or use.split, scoring=use.scoring)
 
 
+def _shards(config: DataConfig, use: Use) -> SampleSource:
+    if config.root is None:
+        raise ValueError("data 'shards' needs their place: give --data.root FOLDER_OR_URL")
+    return ShardDataset(config.root, split=config.split, usual=use.split, storage_options=config.storage_options)
+
+
 TREES: dict[str, type[TreeDataset]] = {kind.benchmark: kind for kind in (NYUDDataset, PASCALContextDataset)}
 """The loaders of the benchmarks by name."""
 
 DATASETS: dict[str, Callable[[DataConfig, Use], SampleSource]] = {
     "scenes": _scenes,
     "folder": _folder,
+    "shards": _shards,
     **{name: partial(_benchmark, kind=kind) for name, kind in TREES.items()},
 }
 """How each named data set is opened."""
@@ -63,7 +71,7 @@ def open_dataset(
     Args:
         config: which data set.
         canvas: (height, width) of the images that are made to measure.
-        split: split of a benchmark, ``train`` or ``val``, if the config names none.
+        split: split of a benchmark or of shards, ``train`` or ``val``, if the config names none.
         scoring: whether a benchmark's labels and its tasks' scores are those of its published protocol.
 
     Raises:

@@ -33,7 +33,7 @@ def train(
     Args:
         model: which network, and its first weights.
         data: images to learn from.
-        val: images to validate on; manifest, root and size are those of `data` if left out.
+        val: images to validate on; manifest, root, storage options and size are those of `data` if left out.
         augment: how training images vary.
         optim: how the weights are learnt.
         run: where the run is kept and how it is carried out.
@@ -53,7 +53,8 @@ def train(
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(f"training needs {error.name}: pip install 'pamm[train]'") from error
     if data.name == val.name:
-        val = replace(val, manifest=val.manifest or data.manifest, root=val.root or data.root)
+        options = val.storage_options or data.storage_options
+        val = replace(val, manifest=val.manifest or data.manifest, root=val.root or data.root, storage_options=options)
     canvas = input_canvas(model, data)
     train_set = open_dataset(data, canvas=canvas, split="train")
     val_set = open_dataset(val, canvas=canvas)
