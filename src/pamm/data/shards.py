@@ -106,6 +106,7 @@ class ShardDataset(FileDataset):
         """
         need_library()
         splits = find_shards(str(root), storage_options=storage_options)
+        self.root = root
         self.split = _choose(str(root), list(splits), split, usual)
         files = _on_disk(splits[self.split], storage_options or {})
         headers = [read_header(path) for path in files]
@@ -135,7 +136,7 @@ class ShardDataset(FileDataset):
         try:
             image = read_image(row["photo"], as_shown=False)
         except ValueError as error:
-            raise ValueError(f"{row['name']}: {error}") from error
+            raise ValueError(f"{self.root}: {row['name']}: the photo is damaged: copy its shard again") from error
         return image, self._readers(row)
 
     def labels(self, index: int, *, shape: tuple[int, int] | None = None) -> dict[str, Reader]:
@@ -156,14 +157,18 @@ class ShardDataset(FileDataset):
 
     def _readers(self, row: Mapping[str, Any]) -> dict[str, Reader]:
         stored = {task: row[label_column(task)] for task in self._tasks}
-        return {task.name: partial(_read, row["name"], data, task) for task, data in stored.items() if data is not None}
+        return {
+            task.name: partial(_read, f"{self.root}: {row['name']}", data, task)
+            for task, data in stored.items()
+            if data is not None
+        }
 
 
-def _read(name: str, stored: bytes, task: Task) -> Label:
+def _read(where: str, stored: bytes, task: Task) -> Label:
     try:
         return decode_label(stored, task)
     except ValueError as error:
-        raise ValueError(f"{name}: {error}") from error
+        raise ValueError(f"{where}: {error}") from error
 
 
 def _choose(root: str, splits: Sequence[str], split: str | None, usual: str | None) -> str:
@@ -191,9 +196,7 @@ def _on_disk(files: Sequence[str], storage_options: Mapping[str, Any]) -> list[P
         return [Path(path) for path in manager.download(list(files))]
     except Exception as error:
         # every store has errors of its own
-        raise ValueError(
-            f"{files[0]}: cannot be fetched ({error}): check your access, and the room on the disk"
-        ) from error
+        raise ValueError(f"{files[0]}: cannot be fetched ({error}): check your access and the disk") from error
 
 
 def _open_rows(files: Sequence[Path]) -> Any:  # noqa: ANN401  (a library without type information)
