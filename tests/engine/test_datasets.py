@@ -44,7 +44,7 @@ def test_usual_canvas_has_whole_patches(name, patch, wanted):
     [
         ({"name": "nyud"}, "data 'nyud' needs its folder: give --data.root"),
         ({"name": "nyud", "manifest": "a.yaml", "root": "."}, "data 'nyud' needs no manifest"),
-        ({"name": "scenes", "root": "."}, "belong to data on the disk: set --data.name folder, nyud or pascal_context"),
+        ({"name": "scenes", "root": "."}, "belong to data on the disk: set --data.name folder, nyud"),
     ],
 )
 def test_fields_that_do_not_suit_the_set(settings, message):
