@@ -189,6 +189,23 @@ def test_the_extra_is_named(packed, monkeypatch):
         ShardDataset(packed)
 
 
+def test_the_package_of_a_store_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    with pytest.raises(ModuleNotFoundError, match="s3://bucket/rooms: Install s3fs"):
+        ShardDataset("s3://bucket/rooms")
+
+
+def test_photos_of_two_shapes(shared, tmp_path):
+    (tmp_path / "bsds.yaml").write_text(
+        "{images: 'images/{id}.jpg', splits: {val: {last: 9}}, labels: {saliency: {path: 'saliency/{id}.png'}}}"
+    )
+    data = FolderDataset(tmp_path / "bsds.yaml", root=shared / "data/bsds_sod", split="val")
+    pack(data, tmp_path, split="val", photos=5)
+    found = ShardDataset(tmp_path)
+    assert_same_samples(found, data)
+    assert all(found.stored_photo(index) == data.stored_photo(index) for index in range(9))
+
+
 def test_a_scanned_room(shared, root, tmp_path):
     config = root / "configs/data/replica_office0.yaml"
     data = FolderDataset(config, root=shared / "data/replica_office0", split="val")

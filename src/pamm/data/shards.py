@@ -40,7 +40,7 @@ def find_shards(root: str, *, storage_options: Mapping[str, Any] | None = None) 
     try:
         files, top = fsspec.core.url_to_fs(str(root), **(storage_options or {}))
     except ImportError as error:
-        raise ModuleNotFoundError(f"{root}: {error}: install the package that reads from this store") from error
+        raise ModuleNotFoundError(f"{root}: {error}") from error
     try:
         picked = not files.isdir(top)
         names = files.glob(top if picked else f"{_escaped(top.rstrip('/'))}/*.parquet")
