@@ -60,6 +60,15 @@ class FolderDataset(FileDataset):
             task.name: self._find_maps(task.name, self.manifest.labels[task.name], every) for task in self._tasks
         }
 
+    def stored_photo(self, index: int) -> bytes | None:
+        """The image as its file holds it; it may have another size than the one that is given out.
+
+        Raises:
+            IndexError: if there is no such image.
+            OSError: if the file cannot be read.
+        """
+        return self._images[self.ids[index]].read_bytes()
+
     def open(self, index: int) -> tuple[NDArray[np.uint8], dict[str, Reader]]:
         """One image, and by task what reads its label.
 

@@ -50,7 +50,14 @@ class ModelChoice:
             _not_negative(self, "frozen_blocks")
 
 
-SetName = Literal["scenes", "folder", "nyud", "pascal_context"]
+def _below(root: str, place: str) -> str:
+    """A place that starts from another, on the disk or in an object store, unless it says where it is by itself."""
+    if "://" in root and "://" not in place:
+        return f"{root.rstrip('/')}/{place}"
+    return place if "://" in place else str(Path(root) / place)
+
+
+SetName = Literal["scenes", "folder", "nyud", "pascal_context", "shards"]
 """Names of the data sets that can be in a mix."""
 
 
@@ -104,7 +111,8 @@ class DataConfig:
     """Which labelled images to read."""
 
     name: SetName | Literal["mix"] = "scenes"
-    """Rendered scenes, a folder of one's own described by a manifest, NYUD-v2, PASCAL-Context, or a mix of several."""
+    """Rendered scenes, a folder of one's own described by a manifest, NYUD-v2, PASCAL-Context, shards that
+    `pamm data pack` wrote, or a mix of several."""
     seed: int = 0
     """Rendered scenes: the series, so that different seeds never show the same scene."""
     length: int = 200
@@ -116,22 +124,27 @@ class DataConfig:
     manifest: str | None = None
     """Folder: path of the YAML manifest."""
     root: str | None = None
-    """NYUD-v2 and PASCAL-Context: their folder. Folder: where the images lie, if not where the manifest says. Mix:
-    what the roots of its sets start from."""
+    """NYUD-v2 and PASCAL-Context: their folder. Folder: where the images lie, if not where the manifest says. Shards:
+    their folder, a pattern or a file, on the disk or as a URL such as `s3://bucket/rooms`. Mix: what the roots of its
+    sets start from."""
     split: str | None = None
-    """Name of a split. Left out: of NYUD-v2 and PASCAL-Context `train` to learn from and `val` to score on; of a folder
-    all images."""
+    """Name of a split. Left out: of NYUD-v2, PASCAL-Context and shards of several splits `train` to learn from and
+    `val` to score on; of a folder all images."""
     sets: dict[str, MixedSet] = field(default_factory=dict)
     """Mix: its data sets by names of your own. Left out in validation: those to learn from."""
+    storage_options: dict[str, Any] = field(default_factory=dict)
+    """Shards in an object store: options of its file system, for example `{anon: true}`. They are kept with the run:
+    leave keys and passwords to the environment."""
 
     def __post_init__(self) -> None:
         """Check the ranges, and that the fields suit the named set."""
         _positive(self, "length", "height", "width")
         if self.name == "scenes" and (self.manifest or self.root or self.split):
             raise ValueError(
-                "manifest, root and split belong to data on the disk: set --data.name folder, nyud or pascal_context"
+                "manifest, root and split belong to data on the disk: set --data.name folder, nyud, pascal_context or "
+                "shards"
             )
-        if self.name in BENCHMARKS and self.manifest:
+        if self.name in (*BENCHMARKS, "shards") and self.manifest:
             raise ValueError(f"data {self.name!r} needs no manifest: leave it out, or set --data.name folder")
         if self.sets and self.name != "mix":
             raise ValueError(f"data {self.name!r} has no sets: leave them out, or set --data.name mix")
@@ -148,6 +161,7 @@ class DataConfig:
             manifest=self.manifest or training.manifest,
             root=self.root or training.root,
             sets={name: entry.filled(training.sets.get(name, entry)) for name, entry in sets.items()},
+            storage_options=self.storage_options or training.storage_options,
         )
 
     def members(self) -> Mapping[str, "DataConfig"]:
@@ -156,7 +170,7 @@ class DataConfig:
 
     def _member(self, entry: MixedSet) -> "DataConfig":
         name = entry.name or "folder"
-        root = entry.root if entry.root is None or self.root is None else str(Path(self.root) / entry.root)
+        root = entry.root if entry.root is None or self.root is None else _below(self.root, entry.root)
         return DataConfig(
             name=name,
             seed=self.seed if entry.seed is None else entry.seed,
@@ -167,6 +181,7 @@ class DataConfig:
             root=root,
             # rendered scenes have no splits
             split=entry.split or (None if name == "scenes" else self.split),
+            storage_options=self.storage_options,
         )
 
     def canvas(self, default: tuple[int, int]) -> tuple[int, int]:

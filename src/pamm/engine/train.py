@@ -34,7 +34,7 @@ def train(
     Args:
         model: which network, and its first weights.
         data: images to learn from.
-        val: images to validate on; manifest, root, sets and size are those of `data` if left out.
+        val: images to validate on; manifest, root, sets, storage options and size are those of `data` if left out.
         augment: how training images vary.
         optim: how the weights are learnt.
         run: where the run is kept and how it is carried out.
