@@ -53,6 +53,7 @@ BAD_MANIFESTS = [
         "gives labels of kind 'binary'",
     ),
     ({"labels": {"depth": {"path": "depth/{id}.png", "annotators": 3}}}, "annotators answer yes/no questions"),
+    ({"labels": {"depth": {"path": "depth/{id}.png", "lines": True}}}, "lines are answers to yes/no questions"),
     ({"labels": {"edge": {"path": "depth/{id}.png", "annotators": 0}}}, "annotators is 0: give the number of bits"),
     ({"labels": {"depth": {"path": "depth/{id}.png", "like": "edge"}}}, "depth is a standard task of its own"),
     ({"labels": {"far": {"path": "depth/{id}.png", "like": "dept"}}}, "no standard task to be like 'dept': did you"),

@@ -38,6 +38,8 @@ def refined_task(name: str, maps: LabelMaps) -> Task:
         raise ValueError(f"{maps.derive} gives labels of kind {_DERIVED_KINDS[maps.derive]!r}, this is {task.kind!r}")
     if maps.annotators is not None and task.kind != "binary":
         raise ValueError(f"annotators answer yes/no questions, this is of kind {task.kind!r}: leave 'annotators' out")
+    if maps.lines and task.kind != "binary":
+        raise ValueError(f"lines are answers to yes/no questions, this is of kind {task.kind!r}: leave 'lines' out")
     changes = dict(maps.task)
     if task.kind == "classes" and maps.classes is not None:
         changes = {"channels": len(maps.classes), "class_names": tuple(maps.classes), "colours": maps.colours} | changes

@@ -24,7 +24,7 @@ are the keys.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -58,14 +58,20 @@ class Split:
     """So many from the start of all ids."""
     last: int | None = None
     """So many from the end of all ids."""
+    images: str | None = None
+    """Pattern of the images that belong to it, where each split has a folder: those of all match ``images`` of the
+    manifest too."""
 
     def __post_init__(self) -> None:
         """Check that one field is given."""
-        given = [name for name in ("file", "ids", "first", "last") if getattr(self, name) is not None]
+        names = [field.name for field in fields(self)]
+        given = [name for name in names if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError(f"got {' and '.join(given) or 'nothing'}: give one of file, ids, first, last")
+            raise ValueError(f"got {' and '.join(given) or 'nothing'}: give one of {', '.join(names)}")
         if (self.first or self.last or 1) < 0:
             raise ValueError("first and last count images: give 0 or more")
+        if self.images is not None:
+            _check_pattern("images", self.images)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +115,8 @@ class LabelMaps:
     annotators: int | None = None
     """Yes/no questions that several people answered: how many low bits of the stored values hold an answer each. A
     pixel is yes if more than ``threshold`` of them say so."""
+    lines: bool = False
+    """Yes/no questions: the yes are thin lines, which stay whole where ``resize`` makes the images smaller."""
 
     def __post_init__(self) -> None:
         """Check the fields against each other."""

@@ -80,6 +80,7 @@ class PAMMDataModule(L.LightningDataModule):
         round_steps: int,
         workers: int = 0,
         seed: int = 0,
+        accumulate: int = 1,
     ) -> None:
         """Wrap the data sets.
 
@@ -91,9 +92,10 @@ class PAMMDataModule(L.LightningDataModule):
             val_canvas: (height, width) of validation inputs; smaller photos are padded, larger ones refused.
             augment: how training images vary.
             batch_size: images per batch.
-            round_steps: training batches between two validations.
+            round_steps: training steps between two validations.
             workers: reading processes.
             seed: seed of order and variation.
+            accumulate: batches per training step.
         """
         super().__init__()
         whole = Part(size=len(train_set), weight=1.0)
@@ -113,15 +115,16 @@ class PAMMDataModule(L.LightningDataModule):
             val_set, TestTransform(val_canvas, model.tasks), model.tasks, mean=model.mean, std=model.std
         )
         self.batch_size, self.round_steps, self.workers, self.seed = batch_size, round_steps, workers, seed
+        self.step_size = batch_size * accumulate
 
     def _position(self) -> int:
-        return self.trainer.global_step * self.batch_size if self.trainer else 0
+        return self.trainer.global_step * self.step_size if self.trainer else 0
 
     def train_dataloader(self) -> DataLoader[dict[str, object]]:
         """Batches of one round, beginning where training stands."""
         sampler = StreamSampler(
             parts=self.parts,
-            round_size=self.round_steps * self.batch_size,
+            round_size=self.round_steps * self.step_size,
             seed=self.seed,
             position=self._position,
             rank=self.trainer.global_rank if self.trainer else 0,

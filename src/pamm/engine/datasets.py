@@ -12,6 +12,7 @@ from pamm.data.nyud import NYUDDataset
 from pamm.data.pascal_context import PASCALContextDataset
 from pamm.data.sample import SampleSource
 from pamm.data.scenes import ScenesDataset
+from pamm.data.shards import ShardDataset
 from pamm.data.tree import TreeDataset
 from pamm.engine.config import DataConfig
 from pamm.tasks import Task
@@ -24,7 +25,7 @@ class Use:
     canvas: tuple[int, int]
     """Height and width of the images that are made to measure."""
     split: str
-    """Split of a benchmark, if the config names none."""
+    """Split of a benchmark or of shards, if the config names none."""
     scoring: bool
     """Whether a benchmark's labels are the truth of its published scores."""
     tasks: tuple[Task, ...] = ()
@@ -60,12 +61,19 @@ def _mix(config: DataConfig, use: Use) -> SampleSource:
     return MixDataset(members, tasks=use.tasks)
 
 
+def _shards(config: DataConfig, use: Use) -> SampleSource:
+    if config.root is None:
+        raise ValueError("data 'shards' needs their place: give --data.root FOLDER_OR_URL")
+    return ShardDataset(config.root, split=config.split, usual=use.split, storage_options=config.storage_options)
+
+
 TREES: dict[str, type[TreeDataset]] = {kind.benchmark: kind for kind in (NYUDDataset, PASCALContextDataset)}
 """The loaders of the benchmarks by name."""
 
 DATASETS: dict[str, Callable[[DataConfig, Use], SampleSource]] = {
     "scenes": _scenes,
     "folder": _folder,
+    "shards": _shards,
     **{name: partial(_benchmark, kind=kind) for name, kind in TREES.items()},
     "mix": _mix,
 }
@@ -85,7 +93,7 @@ def open_dataset(
     Args:
         config: which data set.
         canvas: (height, width) of the images that are made to measure.
-        split: split of a benchmark, ``train`` or ``val``, if the config names none.
+        split: split of a benchmark or of shards, ``train`` or ``val``, if the config names none.
         scoring: whether a benchmark's labels and its tasks' scores are those of its published protocol.
         tasks: tasks to whose lists the sets of a mix map their classes; those of its first sets if left out.
 

@@ -34,7 +34,7 @@ def train(
     Args:
         model: which network, and its first weights.
         data: images to learn from.
-        val: images to validate on; manifest, root, sets and size are those of `data` if left out.
+        val: images to validate on; manifest, root, sets, storage options and size are those of `data` if left out.
         augment: how training images vary.
         optim: how the weights are learnt.
         run: where the run is kept and how it is carried out.
@@ -78,6 +78,8 @@ def train(
     network = create_model(model.preset, tasks=chosen, pretrained=model.encoder_weights, **overrides)
     if model.init is not None:
         transfer_weights(load_weights(model.init), network)
+    if model.frozen_blocks:
+        network.encoder.freeze(None if model.frozen_blocks == "all" else model.frozen_blocks)
     return fit(
         network,
         train_set,
