@@ -67,9 +67,8 @@ def test_steps_of_several_batches_read_on_and_resume(tmp_path, monkeypatch):
     assert whole.keys() == load_file(tmp_path / "parts/last/model.safetensors").keys()
 
 
-@pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed"])
-def test_half_precision(tmp_path, precision):
-    weights = run(tmp_path / "run", precision=precision, channels_last=True)
+def test_half_precision_and_channels_last(tmp_path):
+    weights = run(tmp_path / "run", precision="bf16-mixed", channels_last=True)
     assert all(tensor.isfinite().all() for tensor in weights.values())
 
 
