@@ -14,7 +14,7 @@ from pamm.engine.config import OptimConfig
 from pamm.engine.parameter_groups import parameter_groups
 from pamm.engine.sharding import shard
 from pamm.losses import count_labels, load_balancing_loss, multi_task_loss
-from pamm.metrics import task_scores
+from pamm.metrics import LabelledMean, task_scores
 from pamm.models import PAMM
 from pamm.ops.processes import count_processes, sum_over_processes
 from pamm.tasks import Task
@@ -54,6 +54,8 @@ class PAMMModule(L.LightningModule):
         # the one holds the scores as typed objects, the other moves them from device to device
         self.scores = task_scores(scored)
         self.score_modules = nn.ModuleDict(self.scores)
+        self.losses = {task.name: LabelledMean(task) for task in scored}
+        self.loss_modules = nn.ModuleDict(self.losses)
 
     @property
     def sharded(self) -> bool:
@@ -91,18 +93,24 @@ class PAMMModule(L.LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Losses and scores of one batch."""
         outputs, _ = self.network(batch["image"].contiguous(memory_format=self.layout))
-        total, losses = multi_task_loss(outputs, batch["labels"], self.model.config.tasks)
-        self._log("val", total, losses, batch_size=len(batch["image"]), sync_dist=True)
+        _, losses = multi_task_loss(outputs, batch["labels"], self.model.config.tasks)
         for name, score in self.scores.items():
             score.update(outputs[name], batch["labels"][name])
+            self.losses[name].update(losses[name], batch["labels"][name])
 
     def on_validation_epoch_end(self) -> None:
-        """Log the scores over the whole set."""
-        for name, score in self.scores.items():
-            values = score.compute()
-            # already summed over processes; the option only keeps Lightning from warning
+        """Log losses and scores over the whole set, of the tasks that it has labels for."""
+        means = {name: mean for name, loss in self.losses.items() if (mean := loss.compute()).images > 0}
+        weights = {task.name: task.loss_weight for task in self.model.config.tasks}
+        if means:
+            total = torch.stack([weights[name] * mean.value for name, mean in means.items()]).sum()
+            self._log("val", total, {name: mean.value for name, mean in means.items()}, sync_dist=True)
+        for name in means:
+            # already summed over processes, as the losses are; the option only keeps Lightning from warning
+            values = self.scores[name].compute()
             self.log_dict({f"val/{name}/{key}": value for key, value in values.items()}, sync_dist=True)
-            score.reset()
+        for metric in (*self.scores.values(), *self.losses.values()):
+            metric.reset()
 
     def _log(self, stage: str, total: Tensor, losses: dict[str, Tensor], **options: Any) -> None:
         self.log(f"{stage}/loss", total.detach(), prog_bar=True, **options)
@@ -111,7 +119,14 @@ class PAMMModule(L.LightningModule):
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """The optimiser and its schedule, stepped after every batch."""
         kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[self.optim.name]
-        optimizer = kind(parameter_groups(self.model, weight_decay=self.optim.weight_decay), lr=self.optim.lr)
+        groups = parameter_groups(
+            self.model,
+            weight_decay=self.optim.weight_decay,
+            lr=self.optim.lr,
+            layer_decay=self.optim.layer_decay,
+            encoder_lr=self.optim.encoder_lr,
+        )
+        optimizer = kind(groups, lr=self.optim.lr)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

@@ -20,7 +20,7 @@ def shard(model: PAMM, mesh: DeviceMesh) -> None:
     """
     for parameter in model.parameters():
         parameter.data = parameter.data.contiguous()  # kernels are channels-last, which cannot be cut
-    for part in (*model.encoder.blocks, *model.stages, model.fusion, *model.heads):
+    for part in (*model.encoder.parts(), *model.stages, model.fusion, *model.heads):
         fully_shard(part, mesh=mesh)
     fully_shard(model, mesh=mesh)
     register_fsdp_forward_method(model, "forward_with_gates")

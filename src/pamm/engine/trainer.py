@@ -84,6 +84,8 @@ def quiet() -> Iterator[None]:
         # A resumed run finds its own checkpoints, and closes the round before the first new validation.
         warnings.filterwarnings("ignore", message="Checkpoint directory .* exists")
         warnings.filterwarnings("ignore", message=".*could not find the monitored key")
+        # Frozen parts of an encoder are meant to be.
+        warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")
         # On a CPU, depthwise kernels get gradients in another layout than several processes exchange; they are copied.
         warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
         try:
