@@ -76,7 +76,9 @@ def test_half_precision_and_channels_last(tmp_path):
 def test_compiled_training_is_the_same(tmp_path, monkeypatch, recompute):
     torch.compiler.reset()
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager", fullgraph=True))
+    # Adam would make whole steps of the rounding noise in gradients that are 0
+    monkeypatch.setattr(PAMMModule, "configure_optimizers", lambda self: torch.optim.SGD(self.parameters(), lr=1e-3))
     plain = run(tmp_path / "plain", recompute=recompute)
     compiled = run(tmp_path / "compiled", compile=True, recompute=recompute)
     for name, tensor in plain.items():
-        torch.testing.assert_close(compiled[name], tensor, rtol=1e-3, atol=1e-4, msg=name)
+        torch.testing.assert_close(compiled[name], tensor, rtol=1e-4, atol=1e-5, msg=name)
