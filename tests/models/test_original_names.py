@@ -112,7 +112,7 @@ def test_a_pickle_of_nothing_but_tensors_is_read(small, tmp_path):
 
 def test_a_pickle_of_anything_else_is_refused(small, tmp_path):
     torch.save({"model": originally(MODELS["vit"]()), "folder": Path("x")}, tmp_path / "w.pth")
-    with pytest.raises(ValueError, match=r"holds more than tensors.*can run code.*safetensors"):
+    with pytest.raises(ValueError, match="holds Python objects, which can run code"):
         create_model(small(), pretrained=str(tmp_path / "w.pth"))
     (tmp_path / "damaged.pt").write_bytes(pickle.dumps({"a": 1}, protocol=2)[:-3])
     with pytest.raises(ValueError, match=r"damaged\.pt"):
