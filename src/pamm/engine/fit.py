@@ -66,6 +66,7 @@ def fit(
         round_steps=run.validate_every,
         workers=run.workers,
         seed=run.seed,
+        accumulate=optim.accumulate,
     )
     data.train_set.sample(0)
     data.val_set.sample(0)
@@ -77,8 +78,10 @@ def fit(
     if run.threads is not None:
         torch.set_num_threads(run.threads)
     keep_memory()
-    network.set_recompute(run.recompute)
-    module = PAMMModule(network, optim, scored=scored, seed=run.seed)
+    network.set_recompute(run.recompute).set_synced(run.sync_batch_norm)
+    module = PAMMModule(
+        network, optim, scored=scored, seed=run.seed, compiled=run.compile, channels_last=run.channels_last
+    )
     try:
         with quiet():
             trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from pamm.data.mix import MixDataset
 from pamm.engine.config import AugmentConfig, DataConfig, ModelChoice, OptimConfig, RunConfig
 from pamm.engine.datasets import open_dataset, usual_canvas
 from pamm.engine.weights import load_weights
@@ -34,7 +35,7 @@ def train(
     Args:
         model: which network, and its first weights.
         data: images to learn from.
-        val: images to validate on; manifest, root and size are those of `data` if left out.
+        val: images to validate on; manifest, root, sets, storage options and size are those of `data` if left out.
         augment: how training images vary.
         optim: how the weights are learnt.
         run: where the run is kept and how it is carried out.
@@ -53,14 +54,15 @@ def train(
         from pamm.engine.fit import fit
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(f"training needs {error.name}: pip install 'pamm[train]'") from error
-    if data.name == val.name:
-        val = replace(val, manifest=val.manifest or data.manifest, root=val.root or data.root)
+    val = val.filled(data)
     canvas = input_canvas(model, data)
     train_set = open_dataset(data, canvas=canvas, split="train")
-    val_set = open_dataset(val, canvas=canvas)
+    val_set = open_dataset(val, canvas=canvas, tasks=train_set.tasks)
     chosen = choose_tasks(train_set.tasks, tasks, losses or {}, loss_weights or {})
     if augment.crop_task is not None and augment.crop_task not in (known := _known(train_set.tasks)):
         raise unknown_name("task to crop by", augment.crop_task, known)
+    if isinstance(train_set, MixDataset):
+        train_set = train_set.with_labels_of([task.name for task in chosen])
     record = {
         "model": asdict(model),
         "data": asdict(data),

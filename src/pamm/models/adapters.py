@@ -1,8 +1,8 @@
 """Low-rank adapters: small maps beside those of a frozen encoder, trained in their place and merged when saved."""
 
 import re
+from collections.abc import Mapping
 
-import torch
 from torch import Tensor, nn
 
 from pamm.models.layered import LayeredEncoder
@@ -48,15 +48,17 @@ def add_adapters(encoder: LayeredEncoder, *, rank: int, alpha: int, frozen_block
     encoder.train(encoder.training)
 
 
-def merged_state(model: nn.Module) -> dict[str, Tensor]:
+def merged_state(model: nn.Module, state: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
     """The state dict of a module whose adapters are merged into the maps beside them; without any, its own.
 
-    The module itself stays as it is.
+    Args:
+        model: the module; it stays as it is.
+        state: its state dict, if it was gathered from several processes.
     """
-    state: dict[str, Tensor] = dict(model.state_dict())
+    own: Mapping[str, Tensor] = model.state_dict() if state is None else state
+    merged = {name.replace(".base_layer.", "."): value for name, value in own.items() if not _INNER.search(name)}
     for name, module in model.named_modules():
-        if hasattr(module, "base_layer") and hasattr(module, "get_delta_weight"):
-            key = f"{name}.base_layer.weight"
-            with torch.no_grad():
-                state[key] = state[key] + module.get_delta_weight(_NAME)
-    return {name.replace(".base_layer.", "."): value for name, value in state.items() if not _INNER.search(name)}
+        if hasattr(module, "base_layer"):
+            down, up = (own[f"{name}.lora_{letter}.{_NAME}.weight"] for letter in "AB")
+            merged[f"{name}.weight"] = merged[f"{name}.weight"] + module.scaling[_NAME] * (up @ down).detach()
+    return merged

@@ -118,6 +118,10 @@ class Encoder(LayeredEncoder):
         known = {parameter for layer in (*blocks, last) for parameter in layer}
         return [[parameter for parameter in self.parameters() if parameter not in known], *blocks, last]
 
+    def parts(self) -> list[nn.Module]:
+        """The blocks."""
+        return list(self.blocks)
+
     def forward(self, image: Tensor) -> list[Tensor]:
         """Encode an image.
 

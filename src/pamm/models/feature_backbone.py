@@ -189,6 +189,10 @@ class FeatureBackbone(LayeredEncoder):
             layers[stage_of.get(owner, self.found.stages) + 1].append(parameter)
         return layers
 
+    def parts(self) -> list[nn.Module]:
+        """The backbone as a whole."""
+        return [self.model]
+
     def forward(self, image: Tensor) -> list[Tensor]:
         """Encode an image.
 

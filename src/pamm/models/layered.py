@@ -15,6 +15,10 @@ class LayeredEncoder(nn.Module):
         """Parameters by depth: those before the blocks, those of each block, those after the last."""
         raise NotImplementedError
 
+    def parts(self) -> list[nn.Module]:
+        """Modules that run one after the other and hold most of the parameters."""
+        raise NotImplementedError
+
     def freeze(self, blocks: int | None = None) -> Self:
         """Keep the first layers as they are: without gradients, and always in evaluation mode.
 

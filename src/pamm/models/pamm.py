@@ -9,6 +9,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
+from pamm.models.batch_norm import SyncedBatchNorm
 from pamm.models.config import PAMMConfig
 from pamm.models.fusion import Fusion, Heads
 from pamm.models.layered import LayeredEncoder
@@ -61,6 +62,13 @@ class PAMM(nn.Module):
         """
         for part in (self, self.encoder, self.heads):
             part.recompute = recompute
+        return self
+
+    def set_synced(self, synced: bool = True) -> Self:
+        """Choose whether batch norms in training take their statistics over all processes that train together."""
+        for part in self.modules():
+            if isinstance(part, SyncedBatchNorm):
+                part.synced = synced
         return self
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:

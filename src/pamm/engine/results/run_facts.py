@@ -97,5 +97,13 @@ def _folder(data: DataConfig, _: tuple[int, int]) -> str:
     return (data.manifest or "").replace("\\", "/").rpartition("/")[2]
 
 
-_SOURCES: dict[str, Callable[[DataConfig, tuple[int, int]], str]] = {"scenes": _scenes, "folder": _folder}
+def _shards(data: DataConfig, _: tuple[int, int]) -> str:
+    return (data.root or "").replace("\\", "/").rstrip("/").rpartition("/")[2]
+
+
+_SOURCES: dict[str, Callable[[DataConfig, tuple[int, int]], str]] = {
+    "scenes": _scenes,
+    "folder": _folder,
+    "shards": _shards,
+}
 """What tells the images of a data set whose name and split do not."""
