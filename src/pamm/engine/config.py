@@ -41,6 +41,11 @@ class ModelChoice:
     frozen_blocks: int | Literal["all"] = 0
     """First blocks of the encoder, along with what comes before them, that are kept as they are; `all` for the whole
     encoder."""
+    lora_rank: int = 0
+    """Rank of low-rank adapters, trained in place of the encoder's own weights in all blocks that are not frozen; 0 for
+    none. The weights that are written hold them merged."""
+    lora_alpha: int = 16
+    """Strength of the adapters; what they add is scaled by it over their rank."""
 
     def __post_init__(self) -> None:
         """Check that the fields do not contradict each other."""
@@ -48,6 +53,10 @@ class ModelChoice:
             raise ValueError("model.overrides cannot hold tasks: name them under `tasks`")
         if self.frozen_blocks != "all":
             _not_negative(self, "frozen_blocks")
+        _not_negative(self, "lora_rank")
+        _positive(self, "lora_alpha")
+        if self.frozen_blocks == "all" and self.lora_rank:
+            raise ValueError("frozen_blocks 'all' leaves no block for adapters: leave it out, or lora_rank")
 
 
 def _below(root: str, place: str) -> str:
