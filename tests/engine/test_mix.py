@@ -15,7 +15,8 @@ from pamm.cli import main
 from pamm.data.mix import Member, MixDataset
 from pamm.data.sample import Sample
 from pamm.engine.check import check
-from pamm.engine.config import AugmentConfig, DataConfig, MixedSet, OptimConfig, RunConfig
+from pamm.engine.config import AugmentConfig, OptimConfig, RunConfig
+from pamm.engine.data_config import DataConfig, MixedSet
 from pamm.engine.datasets import open_dataset
 from pamm.engine.fit import fit
 from pamm.engine.module import PAMMModule

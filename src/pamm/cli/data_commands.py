@@ -22,7 +22,7 @@ from pamm.data.files import atomic_write
 from pamm.data.layouts import find_tree
 from pamm.data.shards import holds_shards
 from pamm.engine.check import check
-from pamm.engine.config import DataConfig
+from pamm.engine.data_config import DataConfig
 from pamm.engine.packing import pack_dataset
 
 

@@ -22,7 +22,7 @@ from pamm.data.shards import ShardDataset, find_shards, holds_shards
 from pamm.data.tree import SPLITS, read_ids
 from pamm.engine.check_report import CheckReport, LabelFigures, PhotoReport, Problem, SplitReport, TaskFigures
 from pamm.engine.colours import valid_pixels
-from pamm.engine.config import DataConfig
+from pamm.engine.data_config import DataConfig
 from pamm.engine.datasets import TREES, open_dataset
 from pamm.engine.draw import Row, contact_sheet
 from pamm.records import build
