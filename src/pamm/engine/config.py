@@ -162,3 +162,28 @@ class RunConfig:
         """Check the ranges."""
         _positive(self, "validate_every", "log_every", "devices", "threads")
         _not_negative(self, "workers", "pictures")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BalanceConfig:
+    """How the losses of the tasks are balanced, on top of their factors."""
+
+    name: Literal["fixed", "uncertainty", "dwa", "gradnorm", "pcgrad", "db_mtl"] = "fixed"
+    """Plain sum, homoscedastic uncertainty, dynamic weight average, GradNorm, PCGrad, or dual balancing."""
+    lr: float = 0.025
+    """Uncertainty and GradNorm: learning rate of the weights."""
+    alpha: float = 1.5
+    """GradNorm: how much slow tasks are favoured; 0 makes all gradients alike."""
+    window: int = 500
+    """Dynamic weight average: batches over which losses are averaged, in place of an epoch."""
+    temperature: float = 2.0
+    """Dynamic weight average: the higher, the more alike the weights."""
+    momentum: float = 0.0
+    """Dual balancing: how much of the past stays in the gradients; more than 0 takes the memory of one per task."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        _positive(self, "lr", "window", "temperature")
+        _not_negative(self, "alpha", "momentum")
+        if self.momentum >= 1:
+            raise ValueError(f"balance.momentum must be less than 1, got {self.momentum}")

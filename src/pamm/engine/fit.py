@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from pamm.data.sample import SampleSource
-from pamm.engine.config import AugmentConfig, OptimConfig, RunConfig
+from pamm.engine.config import AugmentConfig, BalanceConfig, OptimConfig, RunConfig
 from pamm.engine.datamodule import PAMMDataModule
 from pamm.engine.evaluate import common_tasks
 from pamm.engine.memory import keep_memory
@@ -25,6 +25,7 @@ def fit(
     optim: OptimConfig,
     run: RunConfig,
     augment: AugmentConfig = AugmentConfig(),
+    balance: BalanceConfig = BalanceConfig(),
     train_canvas: tuple[int, int] | None = None,
     val_canvas: tuple[int, int] | None = None,
     record: dict[str, Any] | None = None,
@@ -38,6 +39,7 @@ def fit(
         optim: how the weights are learnt.
         run: where the run is kept and how it is carried out.
         augment: how training images vary.
+        balance: how the losses of the tasks are balanced.
         train_canvas: (height, width) of training inputs; the network's own if left out.
         val_canvas: (height, width) of validation inputs; the network's own if left out.
         record: plain values kept as ``config.yaml`` beside the weights.
@@ -78,7 +80,7 @@ def fit(
         torch.set_num_threads(run.threads)
     keep_memory()
     network.set_recompute(run.recompute)
-    module = PAMMModule(network, optim, scored=scored, seed=run.seed)
+    module = PAMMModule(network, optim, scored=scored, seed=run.seed, balance=balance)
     try:
         with quiet():
             trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)

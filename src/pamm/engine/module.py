@@ -8,9 +8,11 @@ import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 
-from pamm.engine.config import OptimConfig
+from pamm.engine.balancing import build_balancer
+from pamm.engine.config import BalanceConfig, OptimConfig
 from pamm.engine.parameter_groups import parameter_groups
 from pamm.losses import load_balancing_loss, multi_task_loss
+from pamm.losses.balance import Fixed
 from pamm.metrics import task_scores
 from pamm.models import PAMM
 from pamm.tasks import Task
@@ -19,9 +21,17 @@ Batch = dict[str, Any]
 
 
 class PAMMModule(L.LightningModule):
-    """Trains a network on the weighted sum of its tasks' losses."""
+    """Trains a network on the losses of its tasks, balanced as a config says."""
 
-    def __init__(self, model: PAMM, optim: OptimConfig, *, scored: tuple[Task, ...], seed: int = 0) -> None:
+    def __init__(
+        self,
+        model: PAMM,
+        optim: OptimConfig,
+        *,
+        scored: tuple[Task, ...],
+        seed: int = 0,
+        balance: BalanceConfig = BalanceConfig(),
+    ) -> None:
         """Take a network and how to train it.
 
         Args:
@@ -30,9 +40,11 @@ class PAMMModule(L.LightningModule):
             scored: the tasks that the validation images have labels for.
             seed: seed of the noise in the gates and of stochastic depth. Step ``i`` always draws the same noise, so
                 a resumed run repeats an uninterrupted one.
+            balance: how the losses of the tasks are balanced.
         """
         super().__init__()
         self.model, self.optim, self.seed = model, optim, seed
+        self.balancer = build_balancer(balance, model)
         self.started = False
         # the one holds the scores as typed objects, the other moves them from device to device
         self.scores = task_scores(scored)
@@ -47,11 +59,27 @@ class PAMMModule(L.LightningModule):
         """Loss of one batch."""
         outputs, gates = self.model.forward_with_gates(batch["image"])
         total, losses = multi_task_loss(outputs, batch["labels"], self.model.config.tasks)
+        step = self._balance(losses, batch["labels"])
         if self.optim.load_balancing > 0:
             losses["load_balancing"] = load_balancing_loss(gates)
-            total = total + self.optim.load_balancing * losses["load_balancing"]
+            total, step = (loss + self.optim.load_balancing * losses["load_balancing"] for loss in (total, step))
         self._log("train", total, losses)
-        return total
+        return step
+
+    def _balance(self, losses: dict[str, Tensor], labels: dict[str, Tensor]) -> Tensor:
+        """The scalar whose gradients train the network; its value may be that of no loss."""
+        tasks = self.model.config.tasks
+        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+        step: Tensor = self.balancer(
+            {task.name: task.loss_weight * losses[task.name] for task in tasks},
+            {task.name: task.valid(labels[task.name]).any() for task in tasks},
+            parameters=[parameter for parameter in self.model.parameters() if parameter.requires_grad],
+            scale=1.0 if scaler is None else scaler.get_scale(),
+        )
+        if not isinstance(self.balancer, Fixed):
+            weights = zip(self.balancer.tasks, self.balancer.weights, strict=True)
+            self.log_dict({f"train/weight/{name}": weight for name, weight in weights})
+        return step
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Losses and scores of one batch."""

@@ -14,7 +14,7 @@ import yaml
 from jsonargparse import get_loader
 
 from pamm.benchmarks import BENCHMARKS
-from pamm.engine.config import AugmentConfig, DataConfig, ModelChoice, OptimConfig, RunConfig
+from pamm.engine.config import AugmentConfig, BalanceConfig, DataConfig, ModelChoice, OptimConfig, RunConfig
 from pamm.engine.datasets import open_dataset
 from pamm.engine.train import choose_tasks, input_canvas
 from pamm.models import PAMMConfig, create_model
@@ -45,6 +45,8 @@ class Recipe:
     """Names of losses by task."""
     loss_weights: dict[str, float] | None = None
     """Factors of the tasks' losses."""
+    balance: BalanceConfig = field(default_factory=BalanceConfig)
+    """How the losses are balanced."""
 
 
 @dataclass(frozen=True, kw_only=True)

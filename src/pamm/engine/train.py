@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from pamm.engine.config import AugmentConfig, DataConfig, ModelChoice, OptimConfig, RunConfig
+from pamm.engine.config import AugmentConfig, BalanceConfig, DataConfig, ModelChoice, OptimConfig, RunConfig
 from pamm.engine.datasets import open_dataset, usual_canvas
 from pamm.engine.weights import load_weights
 from pamm.losses import LOSSES
@@ -27,6 +27,7 @@ def train(
     tasks: list[str] | None = None,
     losses: dict[str, str] | None = None,
     loss_weights: dict[str, float] | None = None,
+    balance: BalanceConfig = BalanceConfig(),
 ) -> Path:
     """Train a network and write its weights, checkpoints, logs and pictures to a folder.
 
@@ -40,6 +41,7 @@ def train(
         tasks: names of the tasks to learn; all that the training data labels if left out.
         losses: names of losses, by task, that replace the usual ones: keys of `pamm.losses.LOSSES`.
         loss_weights: factors of the tasks' losses that replace the usual ones.
+        balance: how the losses, times their factors, are balanced.
 
     Returns:
         The folder of the best weights, for `pamm.load`.
@@ -70,6 +72,7 @@ def train(
         "tasks": tasks,
         "losses": losses,
         "loss_weights": loss_weights,
+        "balance": asdict(balance),
     }
     torch.manual_seed(run.seed)
     overrides = {"image_size": canvas} | model.overrides
@@ -83,6 +86,7 @@ def train(
         optim=optim,
         run=run,
         augment=augment,
+        balance=balance,
         train_canvas=canvas,
         val_canvas=val.canvas(canvas),
         record=record,
