@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from pamm.losses.balance.balancer import Balancer, mean_over_processes
 
@@ -24,10 +25,15 @@ class GradientBalancer(Balancer):
         """Combine the gradients.
 
         Raises:
-            ValueError: if there are no parameters.
+            ValueError: if there are no parameters, or each process holds a part of them only.
         """
         if not parameters:
             raise ValueError(f"{type(self).__name__} combines gradients: give the parameters that are trained")
+        if any(isinstance(parameter, DTensor) for parameter in parameters):
+            raise ValueError(
+                f"{type(self).__name__} combines whole gradients, and the parameters are shared out among the "
+                "processes: train with strategy ddp, or balance by uncertainty or dwa"
+            )
         with torch.autocast(values.device.type, enabled=False):
             gradients = task_gradients(values, there, parameters, scale=scale)
             shared = (gradients != 0).sum(dim=0) > 1
