@@ -25,7 +25,7 @@ from benchmark_trees import write_nyud, write_pascal
 from folder_toys import put
 from pamm.cli import main
 from pamm.data.scenes import SCENES_TASKS
-from pamm.engine.config import BalanceConfig
+from pamm.engine.balancing import BalanceConfig
 from pamm.engine.recipes import read_plain, read_recipe, recipe_config
 from pamm.engine.weights import save_weights
 from pamm.models.hub_encoders import HUB_ENCODERS

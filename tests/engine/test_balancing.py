@@ -6,10 +6,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pamm.engine.balancing import build_balancer
-from pamm.engine.config import AugmentConfig, BalanceConfig, OptimConfig, RunConfig
+from pamm.engine.balancing import BalanceConfig, build_balancer
+from pamm.engine.config import AugmentConfig, OptimConfig, RunConfig
 from pamm.engine.fit import fit
 from pamm.engine.module import PAMMModule
+from pamm.losses.balance import GradientBalancer
 from pamm.losses.balance.gradient_balancer import task_gradients
 from pamm.models import create_model
 from pamm.tasks import get_tasks
@@ -115,3 +116,12 @@ def test_one_task_is_trained_alone(balance):
     build_balancer(balance, network)({"depth": loss}, {"depth": True}, parameters=trained).backward()
     found = torch.cat([parameter.grad.flatten() for parameter in trained])
     assert torch.cosine_similarity(found, plain, dim=0) > 0.9999
+
+
+@pytest.mark.parametrize("balance", CONFIGS.values(), ids=CONFIGS)
+def test_what_combines_gradients_needs_them_whole(balance, tmp_path):
+    network = create_model("pamm_tiny", tasks=get_tasks(["depth"]), **MICRO)
+    assert balance.whole_gradients == isinstance(build_balancer(balance, network), GradientBalancer)
+    if balance.whole_gradients:
+        with pytest.raises(ValueError, match="fsdp leaves each process a part"):
+            run(tmp_path / "run", balance, steps=2, run_options={"strategy": "fsdp", "devices": 2})

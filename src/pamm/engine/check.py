@@ -16,6 +16,7 @@ from pamm.data.folder import FolderDataset
 from pamm.data.images import MissingFileError
 from pamm.data.layouts import WrongTreeError, find_tree
 from pamm.data.sample import FileDataset
+from pamm.data.shards import ShardDataset, find_shards, holds_shards
 from pamm.data.tree import SPLITS, read_ids
 from pamm.engine.check_report import CheckReport, LabelFigures, PhotoReport, Problem, SplitReport, TaskFigures
 from pamm.engine.colours import valid_pixels
@@ -51,7 +52,7 @@ def check(
     """Read a whole data set.
 
     Args:
-        source: folder of NYUD-v2 or PASCAL-Context, or the manifest of a folder of one's own.
+        source: folder of NYUD-v2, PASCAL-Context or shards, or the manifest of a folder of one's own.
         root: folder to start from, instead of the manifest's ``root``. Files are read at the size they are stored in.
         workers: processes that read; 0 reads in this one.
         samples: number of photos on the contact sheet.
@@ -66,7 +67,12 @@ def check(
     path = Path(source).expanduser()
     if not path.exists():
         raise ValueError(f"{path}: no such folder or file: give the folder of a data set, or a manifest")
-    opened = _open_tree(path, root) if path.is_dir() else _open_folder(path, root)
+    if not path.is_dir():
+        opened = _open_folder(path, root)
+    elif root is not None:
+        raise ValueError(f"{source}: a root belongs to a manifest: give the folder alone")
+    else:
+        opened = _open_shards(path) if holds_shards(path) else _open_tree(path)
     splits = []
     for name, dataset in opened.splits.items():
         report = SplitReport(
@@ -96,9 +102,12 @@ def _open_folder(path: Path, root: str | Path | None) -> _Opened:
     return _Opened(title=f"described by {path}", root=dataset.root, splits={"all": dataset}, remarks={"all": remarks})
 
 
-def _open_tree(source: Path, root: str | Path | None) -> _Opened:
-    if root is not None:
-        raise ValueError(f"{source}: a root belongs to a manifest: give the folder alone")
+def _open_shards(path: Path) -> _Opened:
+    splits = {name: ShardDataset(path, split=name) for name in find_shards(str(path))}
+    return _Opened(title="Parquet shards", root=path, splits=splits, remarks=dict.fromkeys(splits, ()))
+
+
+def _open_tree(source: Path) -> _Opened:
     folder, layout = find_tree(source)
     if layout.dataset is None:
         raise WrongTreeError(

@@ -4,7 +4,9 @@ These classes are the keys of a YAML config and the options of the command line;
 its help text.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from pamm.benchmarks import BENCHMARKS
@@ -36,19 +38,81 @@ class ModelChoice:
     """Pretrained ViT or DINO to take the encoder from: a folder or a hub name such as `facebook/dinov2-small`."""
     init: str | None = None
     """Weights to start from: a shipped name, a folder or a hub name. All that fits is taken over, the rest is new."""
+    frozen_blocks: int | Literal["all"] = 0
+    """First blocks of the encoder, along with what comes before them, that are kept as they are; `all` for the whole
+    encoder."""
 
     def __post_init__(self) -> None:
         """Check that the fields do not contradict each other."""
         if "tasks" in self.overrides:
             raise ValueError("model.overrides cannot hold tasks: name them under `tasks`")
+        if self.frozen_blocks != "all":
+            _not_negative(self, "frozen_blocks")
+
+
+def _below(root: str, place: str) -> str:
+    """A place that starts from another, on the disk or in an object store, unless it says where it is by itself."""
+    if "://" in root and "://" not in place:
+        return f"{root.rstrip('/')}/{place}"
+    return place if "://" in place else str(Path(root) / place)
+
+
+SetName = Literal["scenes", "folder", "nyud", "pascal_context", "shards"]
+"""Names of the data sets that can be in a mix."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MixedSet:
+    """One data set of a mix, and its part in it."""
+
+    name: SetName | None = None
+    """What kind of data set it is; `folder` if left out."""
+    manifest: str | None = None
+    """Folder: path of the YAML manifest."""
+    root: str | None = None
+    """Folder of the images, starting from the mix's `root` if that is given."""
+    split: str | None = None
+    """Name of a split; the mix's if left out."""
+    seed: int | None = None
+    """Rendered scenes: the series; the mix's if left out."""
+    length: int | None = None
+    """Rendered scenes: how many; the mix's if left out."""
+    weight: float | None = None
+    """How often its images are drawn in training, in proportion to the other sets' weights; the number of its images
+    if left out."""
+    heads: dict[str, str] = field(default_factory=dict)
+    """By task of this set, the task of the network that learns from its labels, where the two are called differently:
+    `{semseg: street_semseg}` gives the set's classes a head of their own."""
+    classes: dict[str, dict[str, str | None]] = field(default_factory=dict)
+    """By task of this set, the name in the shared list of classes for each name of the set's own, null for no label;
+    classes left out keep their name. The shared list is that of the first set with the task."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        _positive(self, "weight", "length")
+
+    def filled(self, training: "MixedSet") -> "MixedSet":
+        """The same for validation: what is left out is that of the set to learn from, apart from the split."""
+        name = self.name or training.name
+        if (name or "folder") != (training.name or "folder"):
+            return self
+        return replace(
+            self,
+            name=name,
+            manifest=self.manifest or training.manifest,
+            root=self.root or training.root,
+            heads=self.heads or training.heads,
+            classes=self.classes or training.classes,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
     """Which labelled images to read."""
 
-    name: Literal["scenes", "folder", "nyud", "pascal_context"] = "scenes"
-    """Rendered scenes, a folder of one's own described by a manifest, NYUD-v2 or PASCAL-Context."""
+    name: SetName | Literal["mix"] = "scenes"
+    """Rendered scenes, a folder of one's own described by a manifest, NYUD-v2, PASCAL-Context, shards that
+    `pamm data pack` wrote, or a mix of several."""
     seed: int = 0
     """Rendered scenes: the series, so that different seeds never show the same scene."""
     length: int = 200
@@ -60,20 +124,65 @@ class DataConfig:
     manifest: str | None = None
     """Folder: path of the YAML manifest."""
     root: str | None = None
-    """NYUD-v2 and PASCAL-Context: their folder. Folder: where the images lie, if not where the manifest says."""
+    """NYUD-v2 and PASCAL-Context: their folder. Folder: where the images lie, if not where the manifest says. Shards:
+    their folder, a pattern or a file, on the disk or as a URL such as `s3://bucket/rooms`. Mix: what the roots of its
+    sets start from."""
     split: str | None = None
-    """Name of a split. Left out: of NYUD-v2 and PASCAL-Context `train` to learn from and `val` to score on; of a folder
-    all images."""
+    """Name of a split. Left out: of NYUD-v2, PASCAL-Context and shards of several splits `train` to learn from and
+    `val` to score on; of a folder all images."""
+    sets: dict[str, MixedSet] = field(default_factory=dict)
+    """Mix: its data sets by names of your own. Left out in validation: those to learn from."""
+    storage_options: dict[str, Any] = field(default_factory=dict)
+    """Shards in an object store: options of its file system, for example `{anon: true}`. They are kept with the run:
+    leave keys and passwords to the environment."""
 
     def __post_init__(self) -> None:
         """Check the ranges, and that the fields suit the named set."""
         _positive(self, "length", "height", "width")
         if self.name == "scenes" and (self.manifest or self.root or self.split):
             raise ValueError(
-                "manifest, root and split belong to data on the disk: set --data.name folder, nyud or pascal_context"
+                "manifest, root and split belong to data on the disk: set --data.name folder, nyud, pascal_context or "
+                "shards"
             )
-        if self.name in BENCHMARKS and self.manifest:
+        if self.name in (*BENCHMARKS, "shards") and self.manifest:
             raise ValueError(f"data {self.name!r} needs no manifest: leave it out, or set --data.name folder")
+        if self.sets and self.name != "mix":
+            raise ValueError(f"data {self.name!r} has no sets: leave them out, or set --data.name mix")
+        if self.name == "mix" and self.manifest:
+            raise ValueError("each set of a mix has a manifest of its own: give it under `sets`")
+
+    def filled(self, training: "DataConfig") -> "DataConfig":
+        """The same for validation: what is left out is that of the data to learn from, apart from splits and series."""
+        if self.name != training.name:
+            return self
+        sets = self.sets or {name: replace(entry, split=None, seed=None) for name, entry in training.sets.items()}
+        return replace(
+            self,
+            manifest=self.manifest or training.manifest,
+            root=self.root or training.root,
+            sets={name: entry.filled(training.sets.get(name, entry)) for name, entry in sets.items()},
+            storage_options=self.storage_options or training.storage_options,
+        )
+
+    def members(self) -> Mapping[str, "DataConfig"]:
+        """Mix: the config of each of its sets alone."""
+        return {name: self._member(entry) for name, entry in self.sets.items()}
+
+    def _member(self, entry: MixedSet) -> "DataConfig":
+        name = entry.name or "folder"
+        root = entry.root if entry.root is None or self.root is None else _below(self.root, entry.root)
+        return DataConfig(
+            name=name,
+            seed=self.seed if entry.seed is None else entry.seed,
+            length=entry.length or self.length,
+            height=self.height,
+            width=self.width,
+            manifest=entry.manifest,
+            root=root,
+            # rendered scenes have no splits
+            split=entry.split or (None if name == "scenes" else self.split),
+            storage_options=self.storage_options,
+        )
 
     def canvas(self, default: tuple[int, int]) -> tuple[int, int]:
         """Height and width of the network's input, with ``default`` for what is left out."""
@@ -122,11 +231,19 @@ class OptimConfig:
     """Largest norm of the gradient."""
     load_balancing: float = 0.0
     """Weight of the loss that keeps the experts equally used; the released code never computes it."""
+    layer_decay: float = 1.0
+    """Factor of the learning rate from each block of the encoder to the one before it, for example 0.75."""
+    encoder_lr: float = 1.0
+    """Factor of the learning rate in the encoder."""
+    accumulate: int = 1
+    """Batches per step and process: their gradients are averaged, in less memory than one large batch takes."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        _positive(self, "steps", "batch_size", "lr", "clip", "power")
+        _positive(self, "steps", "batch_size", "lr", "clip", "power", "layer_decay", "encoder_lr", "accumulate")
         _not_negative(self, "weight_decay", "warmup", "load_balancing")
+        if self.layer_decay > 1:
+            raise ValueError(f"layer_decay must be at most 1, got {self.layer_decay}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,33 +274,18 @@ class RunConfig:
     """Threads of the CPU arithmetic; torch's own choice if left out."""
     resume: bool = False
     """Whether to go on with the run that `out` holds, from its last checkpoint; more `optim.steps` train on."""
+    sync_batch_norm: bool = True
+    """Whether batch norms take their statistics over all processes, so that only the sum of their batches counts."""
+    nodes: int = 1
+    """Number of machines that train together, each with `devices` of its own."""
+    strategy: Literal["auto", "ddp", "fsdp"] = "auto"
+    """How processes share the work: each holds the whole network (ddp, and auto) or a part of every weight (fsdp)."""
+    compile: bool = False
+    """Whether torch compiles the network: minutes at the start, then faster steps on GPUs."""
+    channels_last: bool = False
+    """Whether images enter the network with the channels last in memory, as the network keeps its own maps."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        _positive(self, "validate_every", "log_every", "devices", "threads")
+        _positive(self, "validate_every", "log_every", "devices", "threads", "nodes")
         _not_negative(self, "workers", "pictures")
-
-
-@dataclass(frozen=True, kw_only=True)
-class BalanceConfig:
-    """How the losses of the tasks are balanced, on top of their factors."""
-
-    name: Literal["fixed", "uncertainty", "dwa", "gradnorm", "pcgrad", "db_mtl"] = "fixed"
-    """Plain sum, homoscedastic uncertainty, dynamic weight average, GradNorm, PCGrad, or dual balancing."""
-    lr: float = 0.025
-    """Uncertainty and GradNorm: learning rate of the weights."""
-    alpha: float = 1.5
-    """GradNorm: how much slow tasks are favoured; 0 makes all gradients alike."""
-    window: int = 500
-    """Dynamic weight average: batches over which losses are averaged, in place of an epoch."""
-    temperature: float = 2.0
-    """Dynamic weight average: the higher, the more alike the weights."""
-    momentum: float = 0.0
-    """Dual balancing: how much of the past stays in the gradients; more than 0 takes the memory of one per task."""
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        _positive(self, "lr", "window", "temperature")
-        _not_negative(self, "alpha", "momentum")
-        if self.momentum >= 1:
-            raise ValueError(f"balance.momentum must be less than 1, got {self.momentum}")

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 
 from pamm.data.sample import SampleSource
-from pamm.engine.config import AugmentConfig, BalanceConfig, OptimConfig, RunConfig
+from pamm.engine.balancing import BalanceConfig
+from pamm.engine.config import AugmentConfig, OptimConfig, RunConfig
 from pamm.engine.datamodule import PAMMDataModule
 from pamm.engine.evaluate import common_tasks
 from pamm.engine.memory import keep_memory
@@ -49,12 +50,17 @@ def fit(
 
     Raises:
         ValueError: if the steps do not divide into rounds, the sizes do not fit, the validation labels are for other
-            classes, or the folder holds another run.
+            classes, the balancing does not suit the strategy, or the folder holds another run.
     """
     if optim.steps % run.validate_every:
         raise ValueError(
             f"optim.steps ({optim.steps}) must be a multiple of run.validate_every ({run.validate_every}), "
             "so that the last step is validated: change one of them"
+        )
+    if run.strategy == "fsdp" and balance.whole_gradients:
+        raise ValueError(
+            f"balance.name {balance.name!r} combines whole gradients, and run.strategy fsdp leaves each process a "
+            "part: set run.strategy ddp, or another balance.name"
         )
     scored = common_tasks(network.config.tasks, val_set.tasks)
     data = PAMMDataModule(
@@ -68,6 +74,7 @@ def fit(
         round_steps=run.validate_every,
         workers=run.workers,
         seed=run.seed,
+        accumulate=optim.accumulate,
     )
     data.train_set.sample(0)
     data.val_set.sample(0)
@@ -79,8 +86,16 @@ def fit(
     if run.threads is not None:
         torch.set_num_threads(run.threads)
     keep_memory()
-    network.set_recompute(run.recompute)
-    module = PAMMModule(network, optim, scored=scored, seed=run.seed, balance=balance)
+    network.set_recompute(run.recompute).set_synced(run.sync_batch_norm)
+    module = PAMMModule(
+        network,
+        optim,
+        scored=scored,
+        seed=run.seed,
+        compiled=run.compile,
+        channels_last=run.channels_last,
+        balance=balance,
+    )
     try:
         with quiet():
             trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import torch
 
-from pamm.engine.config import AugmentConfig, BalanceConfig, DataConfig, ModelChoice, OptimConfig, RunConfig
+from pamm.data.mix import MixDataset
+from pamm.engine.balancing import BalanceConfig
+from pamm.engine.config import AugmentConfig, DataConfig, ModelChoice, OptimConfig, RunConfig
 from pamm.engine.datasets import open_dataset, usual_canvas
 from pamm.engine.weights import load_weights
 from pamm.losses import LOSSES
@@ -34,7 +36,7 @@ def train(
     Args:
         model: which network, and its first weights.
         data: images to learn from.
-        val: images to validate on; manifest, root and size are those of `data` if left out.
+        val: images to validate on; manifest, root, sets, storage options and size are those of `data` if left out.
         augment: how training images vary.
         optim: how the weights are learnt.
         run: where the run is kept and how it is carried out.
@@ -54,14 +56,15 @@ def train(
         from pamm.engine.fit import fit
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(f"training needs {error.name}: pip install 'pamm[train]'") from error
-    if data.name == val.name:
-        val = replace(val, manifest=val.manifest or data.manifest, root=val.root or data.root)
+    val = val.filled(data)
     canvas = input_canvas(model, data)
     train_set = open_dataset(data, canvas=canvas, split="train")
-    val_set = open_dataset(val, canvas=canvas)
+    val_set = open_dataset(val, canvas=canvas, tasks=train_set.tasks)
     chosen = choose_tasks(train_set.tasks, tasks, losses or {}, loss_weights or {})
     if augment.crop_task is not None and augment.crop_task not in (known := _known(train_set.tasks)):
         raise unknown_name("task to crop by", augment.crop_task, known)
+    if isinstance(train_set, MixDataset):
+        train_set = train_set.with_labels_of([task.name for task in chosen])
     record = {
         "model": asdict(model),
         "data": asdict(data),
@@ -79,6 +82,8 @@ def train(
     network = create_model(model.preset, tasks=chosen, pretrained=model.encoder_weights, **overrides)
     if model.init is not None:
         transfer_weights(load_weights(model.init), network)
+    if model.frozen_blocks:
+        network.encoder.freeze(None if model.frozen_blocks == "all" else model.frozen_blocks)
     return fit(
         network,
         train_set,

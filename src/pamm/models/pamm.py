@@ -9,9 +9,10 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from pamm.models.backbone import Encoder
+from pamm.models.batch_norm import SyncedBatchNorm
 from pamm.models.config import PAMMConfig
 from pamm.models.fusion import Fusion, Heads
+from pamm.models.layered import LayeredEncoder
 from pamm.models.layers import lay_out_kernels
 from pamm.models.recompute import call
 from pamm.models.stage import Stage
@@ -23,7 +24,7 @@ class PAMM(nn.Module):
     """Parameter Aware Mamba Model (arXiv 2511.14503), built from ready parts; see :func:`pamm.models.create_model`."""
 
     def __init__(
-        self, config: PAMMConfig, *, encoder: Encoder, stages: list[Stage], fusion: Fusion, heads: Heads
+        self, config: PAMMConfig, *, encoder: LayeredEncoder, stages: list[Stage], fusion: Fusion, heads: Heads
     ) -> None:
         """Build the layer.
 
@@ -61,6 +62,13 @@ class PAMM(nn.Module):
         """
         for part in (self, self.encoder, self.heads):
             part.recompute = recompute
+        return self
+
+    def set_synced(self, synced: bool = True) -> Self:
+        """Choose whether batch norms in training take their statistics over all processes that train together."""
+        for part in self.modules():
+            if isinstance(part, SyncedBatchNorm):
+                part.synced = synced
         return self
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:

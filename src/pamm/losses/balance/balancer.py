@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, nn
 
+from pamm.ops.processes import count_processes, sum_over_processes
 from pamm.tasks import Task
 
 
@@ -94,8 +95,4 @@ class Fixed(Balancer):
 
 def mean_over_processes(values: Tensor) -> Tensor:
     """Mean of a tensor over the processes that train together; the tensor itself if there is one only."""
-    if not (distributed.is_available() and distributed.is_initialized()):
-        return values
-    summed = values.clone()
-    distributed.all_reduce(summed)
-    return summed / distributed.get_world_size()
+    return sum_over_processes(values) / count_processes()

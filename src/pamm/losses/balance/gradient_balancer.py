@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor
 
 from pamm.losses.balance.balancer import Balancer, mean_over_processes
 
@@ -16,7 +15,8 @@ class GradientBalancer(Balancer):
     of :meth:`forward` is the inner product of the trained numbers with the combined gradient, taken as constant, so
     that the one backward pass of the training loop, whatever it scales, accumulates or averages, ends with that
     gradient. Numbers that a single task's gradient reaches, as those of its head, are not shared: there the gradient
-    is the plain one, times the task's weight. It takes the memory of T + 1 gradients and the time of T backward passes.
+    is the plain one, times the task's weight. It takes the memory of T + 1 gradients and the time of T backward passes,
+    and each process must hold whole parameters.
     """
 
     def combine(
@@ -25,15 +25,10 @@ class GradientBalancer(Balancer):
         """Combine the gradients.
 
         Raises:
-            ValueError: if there are no parameters, or each process holds a part of them only.
+            ValueError: if there are no parameters.
         """
         if not parameters:
             raise ValueError(f"{type(self).__name__} combines gradients: give the parameters that are trained")
-        if any(isinstance(parameter, DTensor) for parameter in parameters):
-            raise ValueError(
-                f"{type(self).__name__} combines whole gradients, and the parameters are shared out among the "
-                "processes: train with strategy ddp, or balance by uncertainty or dwa"
-            )
         with torch.autocast(values.device.type, enabled=False):
             gradients = task_gradients(values, there, parameters, scale=scale)
             shared = (gradients != 0).sum(dim=0) > 1
