@@ -22,6 +22,7 @@ from pamm.engine.datasets import open_dataset
 from pamm.engine.evaluate import evaluate
 from pamm.engine.fit import fit
 from pamm.engine.recipes import read_recipe
+from pamm.engine.scored_sets import plain_results, sets_to_score
 from pamm.engine.train import choose_tasks, input_canvas
 from pamm.models import PAMM, PAMMConfig, create_model
 from pamm.models.config import STAGES
@@ -65,48 +66,42 @@ class LinearHeads(nn.Module):
         return {name: resize(head(tokens).unflatten(-1, grid), size) for name, head in self.heads.items()}
 
 
-def build_probe(config: PAMMConfig, encoder: str) -> PAMM:
-    """A network whose decoder is linear, on a frozen pretrained encoder."""
-    encoder_part = create_model(config, pretrained=encoder, stochastic_depth=0.0).encoder
-    probe = PAMM(
-        replace(config, stochastic_depth=0.0),
-        encoder=encoder_part.requires_grad_(False),
+def build_probe(network: PAMM) -> PAMM:
+    """A network with the same encoder, frozen, and a linear decoder."""
+    config = network.config
+    return PAMM(
+        config,
+        encoder=network.encoder.freeze(),
         stages=[Tap() for _ in range(STAGES)],
         fusion=SideBySide(width=config.encoder_width),
         heads=LinearHeads(config),
     )
-    return probe
 
 
 def main() -> None:
     """Train the probe and score it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("recipe", type=Path)
+    parser.add_argument("recipe", type=Path, nargs="+", help="YAML files of `pamm train`, laid over each other")
     parser.add_argument("--encoder", required=True, help="folder or hub name of the encoder's weights")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--root", help="folder of the data sets")
-    parser.add_argument("--steps", type=int, help="steps, instead of the recipe's")
     parser.add_argument("--lr", type=float, help="learning rate, instead of the recipe's")
     options = parser.parse_args()
-    recipe = read_recipe(options.recipe)
+    recipe = read_recipe(*options.recipe)
     data = replace(recipe.data, root=options.root or recipe.data.root)
     val = recipe.val.filled(data)
-    model = replace(recipe.model, encoder_weights=options.encoder)
-    canvas = input_canvas(model, data)
+    canvas = input_canvas(replace(recipe.model, encoder_weights=options.encoder), data)
     train_set = open_dataset(data, canvas=canvas, split="train")
     val_set = open_dataset(val, canvas=canvas, tasks=train_set.tasks)
     tasks = choose_tasks(train_set.tasks, None, recipe.losses or {}, recipe.loss_weights or {})
     torch.manual_seed(recipe.run.seed)
-    config = create_model(
-        model.preset, tasks=tasks, pretrained=model.encoder_weights, **({"image_size": canvas} | model.overrides)
-    ).config
-    probe = build_probe(config, options.encoder)
-    steps = options.steps or recipe.optim.steps
+    sizes = {"image_size": canvas} | recipe.model.overrides
+    probe = build_probe(create_model(recipe.model.preset, tasks=tasks, pretrained=options.encoder, **sizes))
     fit(
         probe,
         train_set,
         val_set,
-        optim=replace(recipe.optim, steps=steps, lr=options.lr or recipe.optim.lr),
+        optim=replace(recipe.optim, lr=options.lr or recipe.optim.lr),
         run=replace(recipe.run, out=str(options.out)),
         augment=recipe.augment,
         train_canvas=canvas,
@@ -114,12 +109,11 @@ def main() -> None:
     )
     probe.load_state_dict(load_file(options.out / "best" / "model.safetensors"))
     console, results = Console(width=120), {}
-    for name, member in val_set.members.items():
-        result = evaluate(probe, member)
-        results[name] = result.to_dict()
-        console.print(name, result.table())
+    for name, scored in sets_to_score(val, val_set, tasks).items():
+        results[name] = evaluate(probe, scored.source)
+        console.print(results[name].table(name))
     with atomic_write(options.out / "scores.json") as path:
-        path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(plain_results(results), indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
