@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from pamm.data.sample import SampleSource
+from pamm.engine.balancing import BalanceConfig
 from pamm.engine.config import AugmentConfig, OptimConfig, RunConfig
 from pamm.engine.datamodule import PAMMDataModule
 from pamm.engine.evaluate import common_tasks
@@ -25,6 +26,7 @@ def fit(
     optim: OptimConfig,
     run: RunConfig,
     augment: AugmentConfig = AugmentConfig(),
+    balance: BalanceConfig = BalanceConfig(),
     train_canvas: tuple[int, int] | None = None,
     val_canvas: tuple[int, int] | None = None,
     record: dict[str, Any] | None = None,
@@ -38,6 +40,7 @@ def fit(
         optim: how the weights are learnt.
         run: where the run is kept and how it is carried out.
         augment: how training images vary.
+        balance: how the losses of the tasks are balanced.
         train_canvas: (height, width) of training inputs; the network's own if left out.
         val_canvas: (height, width) of validation inputs; the network's own if left out.
         record: plain values kept as ``config.yaml`` beside the weights.
@@ -47,12 +50,17 @@ def fit(
 
     Raises:
         ValueError: if the steps do not divide into rounds, the sizes do not fit, the validation labels are for other
-            classes, or the folder holds another run.
+            classes, the balancing does not suit the strategy, or the folder holds another run.
     """
     if optim.steps % run.validate_every:
         raise ValueError(
             f"optim.steps ({optim.steps}) must be a multiple of run.validate_every ({run.validate_every}), "
             "so that the last step is validated: change one of them"
+        )
+    if run.strategy == "fsdp" and balance.whole_gradients:
+        raise ValueError(
+            f"balance.name {balance.name!r} combines whole gradients, and run.strategy fsdp leaves each process a "
+            "part: set run.strategy ddp, or another balance.name"
         )
     scored = common_tasks(network.config.tasks, val_set.tasks)
     data = PAMMDataModule(
@@ -80,7 +88,13 @@ def fit(
     keep_memory()
     network.set_recompute(run.recompute).set_synced(run.sync_batch_norm)
     module = PAMMModule(
-        network, optim, scored=scored, seed=run.seed, compiled=run.compile, channels_last=run.channels_last
+        network,
+        optim,
+        scored=scored,
+        seed=run.seed,
+        compiled=run.compile,
+        channels_last=run.channels_last,
+        balance=balance,
     )
     try:
         with quiet():
