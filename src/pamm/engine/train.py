@@ -6,11 +6,13 @@ from pathlib import Path
 import torch
 
 from pamm.data.mix import MixDataset
-from pamm.engine.config import AugmentConfig, DataConfig, ModelChoice, OptimConfig, RunConfig
+from pamm.engine.config import AugmentConfig, ModelChoice, OptimConfig, RunConfig
+from pamm.engine.data_config import DataConfig
 from pamm.engine.datasets import open_dataset, usual_canvas
 from pamm.engine.weights import load_weights
 from pamm.losses import LOSSES
 from pamm.models import create_model
+from pamm.models.adapters import add_adapters
 from pamm.models.build import resolve_config
 from pamm.models.transfer import transfer_weights
 from pamm.names import unknown_name
@@ -78,7 +80,9 @@ def train(
     network = create_model(model.preset, tasks=chosen, pretrained=model.encoder_weights, **overrides)
     if model.init is not None:
         transfer_weights(load_weights(model.init), network)
-    if model.frozen_blocks:
+    if model.lora_rank and model.frozen_blocks != "all":
+        add_adapters(network.encoder, rank=model.lora_rank, alpha=model.lora_alpha, frozen_blocks=model.frozen_blocks)
+    elif model.frozen_blocks:
         network.encoder.freeze(None if model.frozen_blocks == "all" else model.frozen_blocks)
     return fit(
         network,

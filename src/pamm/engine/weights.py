@@ -17,6 +17,7 @@ from torch import Tensor
 
 from pamm.data.files import atomic_write
 from pamm.models import PAMM, PAMMConfig, create_model
+from pamm.models.adapters import merged_state
 from pamm.names import misfits
 
 WEIGHTS_FILE = "model.safetensors"
@@ -46,6 +47,7 @@ def save_weights(
 ) -> Path:
     """Write a network's weights and config to a folder, made if need be.
 
+    Low-rank adapters are merged: what is loaded again is a plain network.
     The files take their names only when all of them are written.
 
     Args:
@@ -65,7 +67,7 @@ def save_weights(
     if model.fused:
         raise ValueError("a fused network has no weights of its own: save the one it was made from")
     folder = Path(folder)
-    tensors = {name: _stored(name, value, dtype) for name, value in (state or model.state_dict()).items()}
+    tensors = {name: _stored(name, value, dtype) for name, value in merged_state(model, state).items()}
     config = json.dumps(model.config.to_dict(), indent=2, ensure_ascii=False) + "\n"
     with ExitStack() as stack:
         weights_path, config_path = (

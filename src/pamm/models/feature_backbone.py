@@ -175,10 +175,18 @@ class FeatureBackbone(LayeredEncoder):
             parameter.requires_grad_(name in found.stage_of)
 
     def layers(self) -> list[list[nn.Parameter]]:
-        """Parameters by depth: of each stage, its embedding included. Nothing comes before or after the stages."""
+        """Parameters by depth: of each stage, its embedding included. Last comes what acts on no map."""
+        stage_of: dict[str, int] = {}
+        for name, stage in self.found.stage_of.items():
+            owner = _owner(name)
+            stage_of[owner] = min(stage, stage_of.get(owner, stage))
         layers: list[list[nn.Parameter]] = [[] for _ in range(self.found.stages + 2)]
         for name, parameter in self.model.named_parameters():
-            layers[self.found.stage_of.get(name, 0) + 1].append(parameter)
+            owner = _owner(name)
+            # what was put into a module later is of its stage
+            while owner and owner not in stage_of:
+                owner = _owner(owner)
+            layers[stage_of.get(owner, self.found.stages) + 1].append(parameter)
         return layers
 
     def parts(self) -> list[nn.Module]:
@@ -202,6 +210,10 @@ class FeatureBackbone(LayeredEncoder):
         maps = call(self.model, padded, recompute=self.recompute).feature_maps
         rows, columns = height // self.patch_size, width // self.patch_size
         return [_to_grid(features, grid)[..., :rows, :columns] for features in maps]
+
+
+def _owner(name: str) -> str:
+    return name.rpartition(".")[0]
 
 
 def _to_grid(features: Tensor, grid: Grid) -> Tensor:

@@ -1,18 +1,16 @@
 """Weights of ViT, DINOv2 and DINOv3 under the names of their first publications, which timm's ViT shares."""
 
 import math
-import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from pamm.models.config import EncoderKind
+from pamm.models.foreign import read_foreign
 from pamm.models.layers import Grid
 
 STATE_FILES = (".safetensors", ".pth", ".pt", ".bin")
@@ -43,22 +41,12 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
     Raises:
         ValueError: if the file is damaged or holds anything else.
     """
-    path = Path(path)
-    try:
-        if path.suffix == ".safetensors":
-            return dict(load_file(path))
-        held: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, OSError, EOFError, RuntimeError) as error:
-        raise ValueError(f"{path}: not a whole file of weights ({error}): copy or download it again") from error
-    except pickle.UnpicklingError as error:
-        raise ValueError(
-            f"{path}: holds more than tensors, and such a file can run code when it is read: save its state dict as"
-            " safetensors where you trust it"
-        ) from error
+    held = read_foreign(Path(path))
     for wrapper in _WRAPPERS:
         if isinstance(held, Mapping) and isinstance(held.get(wrapper), Mapping):
             held = held[wrapper]
-    tensors = {name: value for name, value in held.items() if isinstance(value, Tensor)} if held else {}
+    found = held.items() if isinstance(held, Mapping) else ()
+    tensors = {name: value for name, value in found if isinstance(value, Tensor)}
     if not tensors:
         raise ValueError(f"{path}: holds no named tensors: give the state dict of an encoder")
     return tensors

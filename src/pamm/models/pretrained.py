@@ -223,7 +223,8 @@ def _plain_config(source: str) -> dict[str, Any]:
         plain, _ = PreTrainedConfig.get_config_dict(folder)
     except OSError as error:
         raise _unreachable(source, error) from error
-    return dict(plain)
+    # what transformers calls the folders of timm, which have no model type of their own
+    return {name: value for name, value in plain.items() if value != "timm_wrapper"}
 
 
 def _their_config(source: str) -> PreTrainedConfig:
