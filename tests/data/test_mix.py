@@ -107,6 +107,16 @@ def test_a_shared_list_outlives_the_set_that_gave_it():
     assert kept.tasks[0].class_names == ("wall", "floor", "thing")
 
 
+def test_each_set_has_its_own_valid_range():
+    near = dataclasses.replace(TASKS["depth"], valid_range=(0.0, 3.0))
+    mix = MixDataset(
+        {"near": Member(source=Rectangles([near])), "far": Member(source=Rectangles([TASKS["depth"], TASKS["edge"]]))}
+    )
+    assert mix.tasks[0].valid_range == (0.0, 80.0)
+    assert set(np.unique(mix[0].labels["depth"])) == {0.0, 1.5}
+    assert set(np.unique(mix[6].labels["depth"])) == {1.5, 4.0}
+
+
 class Unreadable(Rectangles):
     def __getitem__(self, index):
         raise ValueError("3.png: the file is empty: copy it again")
@@ -132,7 +142,7 @@ def two(first: Task, second: Task):
         ({}, "a mix needs data sets"),
         (
             {"home": HOME, "street": Member(source=STREET)},
-            r"set street: task semseg has channels 4, .* has 3: .* heads: \{semseg: street_semseg\}, .*\{OWN: SHARED\}",
+            r"set street: task semseg has channels 4, .* has 3: .* heads: \{semseg: street_semseg\}.*OWN: SHARED",
         ),
         (two(classes("a", "b"), classes("a", "c")), "class_names a, c, the same task elsewhere has a, b"),
         (two(TASKS["depth"], dataclasses.replace(TASKS["depth"], unit="cm")), "depth has unit cm, .* elsewhere has m"),

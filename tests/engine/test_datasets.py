@@ -3,7 +3,7 @@
 import pytest
 
 from benchmark_trees import NYUD_IDS, PASCAL_IDS, write_nyud, write_pascal
-from pamm.engine.config import DataConfig, MixedSet
+from pamm.engine.data_config import DataConfig, MixedSet
 from pamm.engine.datasets import open_dataset, usual_canvas
 
 CANVAS = (32, 48)

@@ -9,7 +9,8 @@ from safetensors.torch import load_file
 from transformers import Dinov2Config, Dinov2Model, SwinConfig, SwinModel, ViTConfig, ViTModel
 
 import pamm
-from pamm.engine.config import DataConfig, ModelChoice, OptimConfig, RunConfig
+from pamm.engine.config import ModelChoice, OptimConfig, RunConfig
+from pamm.engine.data_config import DataConfig
 from pamm.engine.train import train
 from toys import MICRO
 

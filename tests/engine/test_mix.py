@@ -14,7 +14,9 @@ from folder_toys import put
 from pamm.cli import main
 from pamm.data.mix import Member, MixDataset
 from pamm.data.sample import Sample
-from pamm.engine.config import AugmentConfig, DataConfig, MixedSet, OptimConfig, RunConfig
+from pamm.engine.check import check
+from pamm.engine.config import AugmentConfig, OptimConfig, RunConfig
+from pamm.engine.data_config import DataConfig, MixedSet
 from pamm.engine.datasets import open_dataset
 from pamm.engine.fit import fit
 from pamm.engine.module import PAMMModule
@@ -67,7 +69,7 @@ def recipe(tmp_path):
         "run": {"out": str(tmp_path / "run"), "validate_every": 2, "workers": 0, "pictures": 1},
     }
     path = tmp_path / "recipe.yaml"
-    path.write_text(yaml.safe_dump(settings))
+    path.write_text(yaml.safe_dump(settings, sort_keys=False))
     return path
 
 
@@ -107,6 +109,24 @@ def test_training_and_scoring_by_set(recipe, tmp_path, capsys):
     assert table.read_text().count("| method |") == 2
     assert main(["compare", str(scores), str(scores)]) == 2
     assert "holds scores on a mix of data sets (home, street)" in " ".join(capsys.readouterr().err.split())
+
+
+def test_the_data_of_a_mix_is_checked(recipe, tmp_path):
+    data = yaml.safe_load(recipe.read_text())["data"]
+    path = tmp_path / "data.yaml"
+    path.write_text(yaml.safe_dump(data, sort_keys=False))
+    report, sheet = check(path)
+    assert [(split.name, split.photos, sorted(split.tasks)) for split in report.splits] == [
+        ("home", 3, ["semseg"]),
+        ("street", 3, ["saliency", "semseg"]),
+        ("lines", 3, ["edge"]),
+    ]
+    assert report.sound
+    assert sheet is not None
+    assert "lines: 60% of the images in training" in report.notes()
+    path.write_text(yaml.safe_dump(data | {"sets": data["sets"] | {"street": {"manifest": "none.yaml"}}}))
+    with pytest.raises(ValueError, match=r"set street: .*none\.yaml"):
+        check(path)
 
 
 def test_a_subset_of_the_tasks_draws_from_the_sets_that_have_them(recipe, tmp_path, monkeypatch):

@@ -2,7 +2,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pamm.engine.config import DataConfig, ModelChoice, OptimConfig, RunConfig
+from pamm.engine.config import ModelChoice, OptimConfig, RunConfig
+from pamm.engine.data_config import DataConfig
 from pamm.engine.parameter_groups import parameter_groups
 from pamm.engine.train import train
 from pamm.models import create_model

@@ -41,7 +41,11 @@ POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR
 ARGUMENTS = {
     "images": ("+", "photos, in any format that Pillow reads"),
     "runs": ("+", "files of scores, as `pamm eval --json` writes them; the others are held against the first"),
-    "folder": (None, "folder of NYUD-v2, PASCAL-Context or shards, or the manifest of a folder of your own"),
+    "folder": (
+        None,
+        "folder of NYUD-v2, PASCAL-Context or shards, the manifest of a folder of your own, or the YAML file of a mix, "
+        "as `pamm eval --data` takes it",
+    ),
     "name": (None, "`nyud` or `pascal_context`"),
     "recipes": (
         "*",

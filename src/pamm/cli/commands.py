@@ -12,8 +12,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from pamm.data.files import atomic_write
-from pamm.engine.config import DataConfig
 from pamm.engine.convert import convert
+from pamm.engine.data_config import DataConfig
 from pamm.engine.datasets import open_dataset
 from pamm.engine.demo import demo
 from pamm.engine.devices import Precision

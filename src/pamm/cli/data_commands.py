@@ -22,7 +22,7 @@ from pamm.data.files import atomic_write
 from pamm.data.layouts import find_tree
 from pamm.data.shards import holds_shards
 from pamm.engine.check import check
-from pamm.engine.config import DataConfig
+from pamm.engine.data_config import DataConfig
 from pamm.engine.packing import pack_dataset
 
 
@@ -75,8 +75,9 @@ def check_command(
     """Read a whole data set: which it is, what is missing or corrupt, ranges of its labels, and a contact sheet.
 
     Args:
-        folder: folder of NYUD-v2, PASCAL-Context or shards, or the manifest of a folder of your own.
-        root: folder to start from, instead of the manifest's root.
+        folder: folder of NYUD-v2, PASCAL-Context or shards, the manifest of a folder of your own, or the YAML file of a
+            mix.
+        root: folder to start from, instead of that of the manifest or mix.
         out: picture to write some photos and their labels to (`-o` for short); `data_check.png` if left out.
         json: file to write the figures to, shares of all classes and all faults included.
         workers: processes that read; 0 reads in the main process; one for each processor if left out.

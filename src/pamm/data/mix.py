@@ -17,7 +17,9 @@ from pamm.data.sample import Sample, SampleSource
 from pamm.names import unknown_name
 from pamm.tasks import IGNORE, Task
 
-_MEANING = ("kind", "channels", "class_names", "unit", "ignore", "valid_range", "inverse_to_zoom")
+Range = tuple[float, float] | None
+
+_MEANING = ("kind", "channels", "class_names", "unit", "ignore", "inverse_to_zoom")
 """Fields of a task that must be alike for labels of two sets to teach one head."""
 
 
@@ -121,13 +123,15 @@ class MixDataset:
             self.members[name] = source
             self._weights[name] = member.weight or len(source)
             for task in source.tasks:
-                _check_meaning(name, task, found.setdefault(task.name, task))
+                first = found.setdefault(task.name, task)
+                _check_meaning(name, task, first)
+                found[task.name] = dataclasses.replace(first, valid_range=_widest(first.valid_range, task.valid_range))
         self._tasks = tuple(found.values())
         self._ends = np.cumsum([len(source) for source in self.members.values()]).tolist()
 
     @property
     def tasks(self) -> tuple[Task, ...]:
-        """All tasks that a set has labels for, as the first such set describes them."""
+        """All tasks that a set has labels for, as the first such set describes them, with the widest valid range."""
         return self._tasks
 
     @property
@@ -140,7 +144,7 @@ class MixDataset:
         return int(self._ends[-1])
 
     def __getitem__(self, index: int) -> Sample:
-        """One sample; those of the first set come first.
+        """One sample; those of the first set come first. Labels outside of their own set's valid range are left out.
 
         Raises:
             IndexError: if there is no such sample.
@@ -151,9 +155,18 @@ class MixDataset:
         start = 0
         for source, end in zip(self.members.values(), self._ends, strict=True):
             if index < end:
-                return source[index - start]
+                return self._limited(source[index - start], source.tasks)
             start = end
         raise AssertionError("the last end is the length")
+
+    def _limited(self, sample: Sample, tasks: Sequence[Task]) -> Sample:
+        ranges = {task.name: task.valid_range for task in self._tasks}
+        limited = {
+            task.name: _in_range(sample.labels[task.name], task)
+            for task in tasks
+            if task.name in sample.labels and task.valid_range != ranges[task.name]
+        }
+        return dataclasses.replace(sample, labels=sample.labels | limited)
 
     def with_labels_of(self, tasks: Collection[str]) -> "MixDataset":
         """The mix without the sets that have labels of none of some tasks, as they would teach nothing."""
@@ -194,6 +207,20 @@ def _mapped(
             )
         table[index] = IGNORE if target is None else names.index(target)
     return task, table
+
+
+def _widest(one: Range, other: Range) -> Range:
+    return None if one is None or other is None else (min(one[0], other[0]), max(one[1], other[1]))
+
+
+def _in_range(label: NDArray[Any], task: Task) -> NDArray[Any]:
+    """A label with ``ignore`` where the task's valid range does not hold it."""
+    assert task.valid_range is not None, "a range that differs from the widest is one"
+    low, high = task.valid_range
+    inside = ((label > low) & (label < high)).reshape(*label.shape[:2], -1).all(axis=2)
+    kept = label.copy()
+    kept[~inside] = task.ignore
+    return kept
 
 
 def _check_meaning(name: str, task: Task, shared: Task) -> None:

@@ -60,7 +60,8 @@ class DrawSamples(L.Callback):
             return
         tasks = pl_module.model.config.tasks
         rows = []
-        for index in range(self.count):
+        # spread over the set, since those of a mix come one after the other
+        for index in np.linspace(0, len(self.dataset) - 1, self.count).round().astype(int).tolist():
             tensors, sample = self.dataset[index], self.dataset.sample(index)
             outputs = pl_module.model(tensors["image"][None].to(pl_module.device))
             maps = {task.name: decoded(task, outputs[task.name][0]) for task in tasks}

@@ -14,7 +14,7 @@ from pamm.data.sample import SampleSource
 from pamm.data.scenes import ScenesDataset
 from pamm.data.shards import ShardDataset
 from pamm.data.tree import TreeDataset
-from pamm.engine.config import DataConfig
+from pamm.engine.data_config import DataConfig
 from pamm.tasks import Task
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pamm.benchmarks import BENCHMARKS
 from pamm.data.pack import pack
-from pamm.engine.config import DataConfig
+from pamm.engine.data_config import DataConfig
 from pamm.engine.datasets import open_dataset
 
 _CANVAS = (128, 160)

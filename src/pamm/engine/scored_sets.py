@@ -6,7 +6,7 @@ from typing import Any
 
 from pamm.data.mix import MixDataset
 from pamm.data.sample import SampleSource
-from pamm.engine.config import DataConfig
+from pamm.engine.data_config import DataConfig
 from pamm.engine.evaluate import EvalResult, common_tasks
 from pamm.tasks import Task
 

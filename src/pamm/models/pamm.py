@@ -3,10 +3,8 @@
 Letters: ``b`` batch, ``T`` tasks, ``L`` patches of an ``h × w`` grid, ``d`` decoder width, ``M`` experts.
 """
 
-from functools import lru_cache
 from typing import Self
 
-import torch
 from torch import Tensor, nn
 
 from pamm.models.batch_norm import SyncedBatchNorm
@@ -16,8 +14,7 @@ from pamm.models.layered import LayeredEncoder
 from pamm.models.layers import lay_out_kernels
 from pamm.models.recompute import call
 from pamm.models.stage import Stage
-from pamm.ops import checked_orders, scan_orders
-from pamm.ops.scan_order import ScanKind
+from pamm.ops.kept_orders import kept_orders
 
 
 class PAMM(nn.Module):
@@ -104,7 +101,7 @@ class PAMM(nn.Module):
             )
         size = (sides[0], sides[1])
         grid = (size[0] // patch, size[1] // patch)
-        orders = orders_on(image.device, self.config.scan_kind, *grid, self.config.scan_directions)
+        orders = kept_orders(image.device, self.config.scan_kind, *grid, self.config.scan_directions)
         outputs: list[Tensor] = []
         gates: list[Tensor] = []
         taps = self.encoder(image)[self.config.skipped_stages :]
@@ -113,10 +110,3 @@ class PAMM(nn.Module):
             outputs.append(output)
             gates += stage_gates.values()
         return self.heads(self.fusion(outputs, grid), grid, size), gates
-
-
-@lru_cache(maxsize=64)
-def orders_on(device: torch.device, kind: ScanKind, height: int, width: int, directions: int) -> Tensor:
-    """The orders in which a grid is read, (K, L), kept on the device."""
-    with torch.inference_mode(False):  # a tensor made in inference mode could not serve training later
-        return checked_orders(scan_orders(kind, height, width, directions).to(device))

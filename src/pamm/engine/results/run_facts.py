@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pamm.engine.config import DataConfig
+from pamm.engine.data_config import DataConfig
 from pamm.engine.results.published import PUBLISHED
 from pamm.models import PAMM, PAMMConfig
 from pamm.models.info import count_macs
