@@ -19,7 +19,7 @@ class ModelChoice:
     overrides: dict[str, Any] = field(default_factory=dict)
     """Fields of the preset to change, for example `{scan_kind: z}`."""
     encoder_weights: str | None = None
-    """Pretrained ViT or DINO to take the encoder from: a folder or a hub name such as `facebook/dinov2-small`."""
+    """Pretrained encoder: a folder, a file of tensors or a hub name such as `facebook/dinov2-small`."""
     init: str | None = None
     """Weights to start from: a shipped name, a folder or a hub name. All that fits is taken over, the rest is new."""
     frozen_blocks: int | Literal["all"] = 0
