@@ -92,11 +92,9 @@ def test_the_last_checkpoint_is_of_the_last_step_even_if_another_is_better(tmp_p
 
     monkeypatch.setattr(PAMMModule, "validation_step", ever_worse)
     run(tmp_path / "run", steps=6)
-    steps = {
-        name: torch.load(tmp_path / f"run/checkpoints/{name}.ckpt", weights_only=True)["global_step"]
-        for name in ("best", "last")
-    }
-    assert steps == {"best": 2, "last": 6}
+    folder = tmp_path / "run/checkpoints"
+    steps = {path.name: torch.load(path, weights_only=True)["global_step"] for path in folder.iterdir()}
+    assert steps == {"step_0000002.ckpt": 2, "step_0000004.ckpt": 4, "step_0000006.ckpt": 6}
 
 
 def test_a_task_from_outside_is_learnt(tmp_path):
@@ -127,10 +125,10 @@ def test_every_parameter_gets_a_gradient():
 
 def test_a_folder_that_holds_a_run_is_left_alone(tmp_path):
     run(tmp_path / "run", steps=2)
-    before = (tmp_path / "run/checkpoints/last.ckpt").read_bytes()
+    before = (tmp_path / "run/checkpoints/step_0000002.ckpt").read_bytes()
     with pytest.raises(ValueError, match="already holds a run"):
         run(tmp_path / "run", steps=2)
-    assert (tmp_path / "run/checkpoints/last.ckpt").read_bytes() == before
+    assert (tmp_path / "run/checkpoints/step_0000002.ckpt").read_bytes() == before
 
 
 def test_contradictions_are_refused(tmp_path):

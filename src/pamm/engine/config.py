@@ -155,10 +155,23 @@ class RunConfig:
     """Whether activations are computed again for the gradients instead of kept: a third more time, far less memory."""
     threads: int | None = None
     """Threads of the CPU arithmetic; torch's own choice if left out."""
-    resume: bool = False
-    """Whether to go on with the run that `out` holds, from its last checkpoint; more `optim.steps` train on."""
+    resume: bool | Literal["auto"] = False
+    """Whether to go on with the run that `out` holds, from its last checkpoint; more `optim.steps` train on. `auto`: go
+    on if there is a checkpoint, else begin; for jobs that a scheduler starts again."""
+    checkpoint_every: int | None = None
+    """Steps between two checkpoints besides those after validations; none if left out."""
+    keep: int = 1
+    """How many checkpoints with the lowest validation losses are kept besides the last."""
+    non_finite: Literal["stop", "skip"] = "stop"
+    """What to do with a batch whose loss or gradient is not finite or exploded: stop the run, or leave it out of what
+    is learnt. Either way its names are written to `bad_batches`."""
+    largest_loss: float = 1e6
+    """Training loss above which it counts as exploded."""
+    unreadable: Literal["stop", "skip"] = "stop"
+    """What to do with a photo or label that cannot be read: stop the run, or take the next one and write its name to
+    `unreadable.json`."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        _positive(self, "validate_every", "log_every", "devices", "threads")
-        _not_negative(self, "workers", "pictures")
+        _positive(self, "validate_every", "log_every", "devices", "threads", "checkpoint_every", "largest_loss")
+        _not_negative(self, "workers", "pictures", "keep")

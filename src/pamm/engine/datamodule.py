@@ -16,7 +16,7 @@ from pamm.models import PAMMConfig
 
 
 class StreamSampler(Sampler[int]):
-    """An endless stream of shuffled passes over a data set, read in rounds from wherever training stands.
+    """An endless stream of shuffled passes over a data set, read from wherever training stands to the round's end.
 
     Number ``i`` of the stream depends only on the seed and ``i``, so a run that is resumed at any step reads what it
     would have read. The number given out is ``pass * length + index``: the data set draws its random numbers
@@ -37,7 +37,8 @@ class StreamSampler(Sampler[int]):
 
         Args:
             length: size of the data set.
-            round_size: how many indices one iteration gives this process.
+            round_size: how many indices a round gives this process; an iteration that begins inside a round gives the
+                rest of it.
             seed: seed of the order.
             position: how many indices each process has used when an iteration begins.
             rank: number of this process.
@@ -47,14 +48,14 @@ class StreamSampler(Sampler[int]):
         self.rank, self.processes = rank, processes
 
     def __len__(self) -> int:
-        """How many indices one iteration gives."""
+        """How many indices a whole round gives."""
         return self.round_size
 
     def __iter__(self) -> Iterator[int]:
-        """The next round."""
+        """The next round, or what is left of it."""
         start = self.position()
         current, order = -1, np.empty(0, dtype=np.int64)
-        for step in range(start, start + self.round_size):
+        for step in range(start, start + self.round_size - start % self.round_size):
             number = step * self.processes + self.rank
             turn, place = divmod(number, self.length)
             if turn != current:
