@@ -106,6 +106,12 @@ class SaveCheckpoints(Checkpoint):
         self.seen = trainer.global_step
         self.stop.listen()
 
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: object, batch_idx: int
+    ) -> None:
+        """See that the log counts steps as an unbroken run does: Lightning counts one twice when it resumes a round."""
+        trainer.fit_loop.epoch_loop._batches_that_stepped = trainer.global_step
+
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: object, batch: object, batch_idx: int
     ) -> None:
