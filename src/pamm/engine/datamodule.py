@@ -1,6 +1,7 @@
 """Batches for training and validation, in an order that a resumed run continues exactly."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import cv2
 import lightning as L
@@ -12,6 +13,7 @@ from pamm.data.dataset import TransformedDataset
 from pamm.data.sample import SampleSource
 from pamm.data.transforms import TestTransform, TrainTransform
 from pamm.engine.config import AugmentConfig
+from pamm.engine.survival.steady_loader import SteadyLoader
 from pamm.models import PAMMConfig
 
 
@@ -85,6 +87,7 @@ class PAMMDataModule(L.LightningDataModule):
         round_steps: int,
         workers: int = 0,
         seed: int = 0,
+        replace_unreadable: bool = False,
     ) -> None:
         """Wrap the data sets.
 
@@ -99,6 +102,7 @@ class PAMMDataModule(L.LightningDataModule):
             round_steps: training batches between two validations.
             workers: reading processes.
             seed: seed of order and variation.
+            replace_unreadable: whether other samples stand in for those that cannot be read.
         """
         super().__init__()
         transform = TrainTransform(
@@ -109,12 +113,9 @@ class PAMMDataModule(L.LightningDataModule):
             flip=augment.flip,
             distort=augment.distort,
         )
-        self.train_set = TransformedDataset(
-            train_set, transform, model.tasks, mean=model.mean, std=model.std, seed=seed
-        )
-        self.val_set = TransformedDataset(
-            val_set, TestTransform(val_canvas, model.tasks), model.tasks, mean=model.mean, std=model.std
-        )
+        inputs: dict[str, Any] = {"mean": model.mean, "std": model.std, "replace_unreadable": replace_unreadable}
+        self.train_set = TransformedDataset(train_set, transform, model.tasks, seed=seed, **inputs)
+        self.val_set = TransformedDataset(val_set, TestTransform(val_canvas, model.tasks), model.tasks, **inputs)
         self.batch_size, self.round_steps, self.workers, self.seed = batch_size, round_steps, workers, seed
 
     def _position(self) -> int:
@@ -142,10 +143,10 @@ class PAMMDataModule(L.LightningDataModule):
     def _loader(
         self, dataset: TransformedDataset, sampler: Sampler[int] | Sequence[int]
     ) -> DataLoader[dict[str, object]]:
-        return DataLoader(
+        return SteadyLoader(
             dataset,
+            sampler,
             batch_size=self.batch_size,
-            sampler=sampler,
             num_workers=self.workers,
             persistent_workers=self.workers > 0,
             worker_init_fn=_single_thread,

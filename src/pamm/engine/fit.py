@@ -70,6 +70,7 @@ def fit(
         round_steps=run.validate_every,
         workers=run.workers,
         seed=run.seed,
+        replace_unreadable=run.unreadable == "skip",
     )
     data.train_set.sample(0)
     data.val_set.sample(0)

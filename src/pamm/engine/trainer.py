@@ -14,9 +14,11 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from pamm.engine.callbacks import DrawSamples, KeepWeights
 from pamm.engine.config import OptimConfig, RunConfig
 from pamm.engine.datamodule import PAMMDataModule
+from pamm.engine.survival.bad_steps import WatchSteps
 from pamm.engine.survival.checkpoints import AtomicCheckpoints, SaveCheckpoints
 from pamm.engine.survival.log import CSVLog
 from pamm.engine.survival.stop import StopRequest
+from pamm.engine.survival.unreadable import NoteUnreadable
 
 
 def build_trainer(folder: Path, data: PAMMDataModule, *, optim: OptimConfig, run: RunConfig) -> L.Trainer:
@@ -44,6 +46,8 @@ def build_trainer(folder: Path, data: PAMMDataModule, *, optim: OptimConfig, run
                 RichProgressBar(leave=False),
                 KeepWeights(folder),
                 DrawSamples(data.val_set, folder / "pictures", count=run.pictures),
+                NoteUnreadable(folder),
+                WatchSteps(folder, skip=run.non_finite == "skip", largest_loss=run.largest_loss),
                 SaveCheckpoints(
                     folder,
                     round_steps=run.validate_every,
