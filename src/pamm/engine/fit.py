@@ -16,6 +16,7 @@ from pamm.engine.memory import keep_memory
 from pamm.engine.module import PAMMModule
 from pamm.engine.run_folder import check_folder, find_checkpoint, keep_record
 from pamm.engine.survival.lock import only_run
+from pamm.engine.survival.stop import StoppedRun
 from pamm.engine.trainer import build_trainer, logs, quiet
 from pamm.models import PAMM
 
@@ -105,6 +106,8 @@ def _run(
     try:
         with quiet():
             trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+    except StoppedRun:
+        raise
     except SystemExit:
         # Lightning turns Ctrl-C into an exit of its own once it has tidied up.
         if trainer.interrupted:

@@ -2,7 +2,6 @@
 
 import os
 import random
-import resource
 import subprocess
 import sys
 
@@ -29,26 +28,27 @@ def test_the_last_two_and_the_best_are_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(PAMMModule, "on_validation_start", on_validation_start)
     monkeypatch.setattr(PAMMModule, "on_validation_epoch_end", lambda self: None)
     run(tmp_path / "run", validate_every=1, keep=2)
-    assert list(list_checkpoints(tmp_path / "run")) == [6, 5, 4, 2]
+    assert [step for step, _ in list_checkpoints(tmp_path / "run")] == [6, 5, 4, 2]
 
 
-def test_every_damage_is_noticed_or_harmless(tmp_path):
-    path = tmp_path / "step_0000007.ckpt"
-    AtomicCheckpoints().save_checkpoint(CONTENT, path)
+def save(content, folder):
+    AtomicCheckpoints().save_checkpoint(content, folder / "checkpoints/step_0000007.ckpt")
+    return list_checkpoints(folder)[0][1]
+
+
+def test_every_damage_is_noticed(tmp_path):
+    path = save(CONTENT, tmp_path)
     whole = path.read_bytes()
     assert damage(path) is None
-    for place in random.Random(0).sample(range(len(whole)), 300):
-        path.write_bytes(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
-        if damage(path) is None:
-            loaded = torch.load(path, weights_only=True)
-            assert loaded["step"] == 7
-            assert torch.equal(loaded["weights"], CONTENT["weights"])
+    for place in random.Random(0).sample(range(len(whole)), 50):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        assert damage(path)
         path.write_bytes(whole[:place])
         assert damage(path)
 
 
 FULL = """
-import resource, signal, sys, torch
+import resource, sys, torch
 from pamm.engine.survival.checkpoints import AtomicCheckpoints
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 try:
@@ -59,22 +59,21 @@ except ValueError as error:
 
 
 def test_a_disk_that_is_full_while_torch_writes(tmp_path):
-    path = tmp_path / "step_0000007.ckpt"
-    AtomicCheckpoints().save_checkpoint(CONTENT, path)
+    path = save(CONTENT, tmp_path)
+    name = path.with_name("step_0000007.ckpt")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-c", FULL, str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
+    command = [sys.executable, "-c", FULL, str(name)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
-    assert f"cannot write {path}: " in done.stdout
+    assert f"cannot write {name}: " in done.stdout
     assert damage(path) is None
-    assert list(tmp_path.iterdir()) == [path]
-    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 4096
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_a_checkpoint_that_would_run_code_is_refused(tmp_path):
     run(tmp_path / "run", steps=3)
-    (path,) = list_checkpoints(tmp_path / "run").values()
-    torch.save({"state_dict": Payload(tmp_path / "ran")}, path)
+    list_checkpoints(tmp_path / "run")[0][1].unlink()
+    save({"state_dict": Payload(tmp_path / "ran")}, tmp_path / "run")
     with pytest.raises(ValueError, match="damaged or of another network"):
         run(tmp_path / "run", resume=True)
     assert not (tmp_path / "ran").exists()

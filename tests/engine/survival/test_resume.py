@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pamm.engine.module import PAMMModule
-from pamm.engine.survival.checkpoints import checkpoint_path, list_checkpoints
+from pamm.engine.survival.checkpoints import list_checkpoints
 from survival_toys import assert_same_end, run, start
 
 KILLED = -9
@@ -25,7 +25,7 @@ def unbroken(tmp_path_factory):
 def test_killed_at_a_random_step(unbroken, tmp_path, workers):
     step = random.randint(1, 5)
     process = start(tmp_path / "run", signal_at=(step, "SIGKILL"), checkpoint_every=1, workers=workers)
-    assert process.wait(120) == KILLED, process.stderr.read()
+    assert process.wait(600) == KILLED, process.stderr.read()
     run(tmp_path / "run", resume=True, workers=workers)
     assert_same_end(unbroken, tmp_path / "run")
 
@@ -47,8 +47,8 @@ def test_broken_off_at_any_step(unbroken, tmp_path, step, monkeypatch):
 @pytest.mark.parametrize(("step", "name"), [(1, "SIGTERM"), (2, "SIGTERM"), (4, "SIGUSR1")])
 def test_stopped_by_a_scheduler(unbroken, tmp_path, step, name):
     process = start(tmp_path / "run", signal_at=(step, name))
-    assert process.wait(120) == 0, process.stderr.read()
-    assert next(iter(list_checkpoints(tmp_path / "run"))) == step + 1
+    assert process.wait(600) == 0, process.stderr.read()
+    assert list_checkpoints(tmp_path / "run")[0][0] == step + 1
     run(tmp_path / "run", resume=True)
     assert_same_end(unbroken, tmp_path / "run")
 
@@ -56,14 +56,14 @@ def test_stopped_by_a_scheduler(unbroken, tmp_path, step, name):
 def test_from_the_checkpoint_before_a_damaged_one(unbroken, tmp_path):
     folder = tmp_path / "run"
     run(folder, steps=6, checkpoint_every=1)
-    last = checkpoint_path(folder, 6)
+    _, last = list_checkpoints(folder)[0]
     content = bytearray(last.read_bytes())
     content[len(content) // 2] ^= 1
     last.write_bytes(content)
-    with pytest.warns(UserWarning, match=r"step_0000006\.ckpt is damaged"):
+    with pytest.warns(UserWarning, match=r"step_0000006-\w+\.ckpt is damaged"):
         run(folder, resume=True)
     assert_same_end(unbroken, folder)
-    for path in list_checkpoints(folder).values():
+    for _, path in list_checkpoints(folder):
         path.write_bytes(path.read_bytes()[:5000])
     with pytest.warns(UserWarning, match="is damaged"), pytest.raises(ValueError, match="no whole checkpoint"):
         run(folder, resume=True)

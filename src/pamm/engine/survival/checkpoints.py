@@ -1,13 +1,11 @@
 """Checkpoints of a run: written whole, kept while they are of use, and looked through before they are trusted."""
 
+import hashlib
 import math
 import os
 import re
-import struct
-import zlib
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile, ZipFile
 
 import lightning as L
 import torch
@@ -20,14 +18,18 @@ from pamm.engine.survival.stop import StopRequest
 
 SAFE = 2
 """Checkpoints kept of the latest steps: the last one, and the one before in case that is damaged."""
-_NAME = re.compile(r"step_(\d+)\.ckpt")
+_NAME = re.compile(r"step_(\d+)-([0-9a-f]{16})\.ckpt")
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
-    """Writes checkpoints under a temporary name beside the old ones, so that a full disk costs neither."""
+    """Writes checkpoints under a temporary name beside the old ones, so that a full disk costs neither.
+
+    The last part of the name that a checkpoint gets is the start of its SHA-256 in hexadecimal digits, so that it can
+    be checked and no second file can be lost or out of date.
+    """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: object = None) -> None:
-        """Write a checkpoint, and see it on the disk before it takes its name.
+        """Write ``NAME.ckpt`` as ``NAME-CHECKSUM.ckpt``, and see it on the disk before it takes its name.
 
         Raises:
             ValueError: if it cannot be written.
@@ -40,27 +42,30 @@ class AtomicCheckpoints(TorchCheckpointIO):
                 raise OSError(str(error).partition("\n")[0]) from error
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
+            checksum = _checksum(temporary)
+        path = Path(path)
+        path.replace(path.with_name(f"{path.stem}-{checksum}{path.suffix}"))
 
 
-def checkpoint_path(folder: Path, step: int) -> Path:
-    """Where the checkpoint of a step lies in the folder of a run."""
-    return folder / "checkpoints" / f"step_{step:07d}.ckpt"
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
-def list_checkpoints(folder: Path) -> dict[int, Path]:
-    """The checkpoints in the folder of a run by step, the latest first."""
-    found = {int(match[1]): path for path in folder.glob("checkpoints/*") if (match := _NAME.fullmatch(path.name))}
-    return dict(sorted(found.items(), reverse=True))
+def list_checkpoints(folder: Path) -> list[tuple[int, Path]]:
+    """Step and path of the checkpoints in the folder of a run, the latest first, of one step the newest first."""
+    found = [(int(match[1]), path) for path in folder.glob("checkpoints/*") if (match := _NAME.fullmatch(path.name))]
+    return sorted(found, key=lambda pair: (pair[0], pair[1].stat().st_mtime), reverse=True)
 
 
 def damage(path: Path) -> str | None:
-    """What is wrong with a checkpoint, None if all its checksums are right; nothing in it is run."""
+    """What is wrong with a checkpoint, None if it is as it was written; nothing in it is run."""
+    match = _NAME.fullmatch(path.name)
+    assert match is not None
     try:
-        with ZipFile(path) as archive:
-            broken = archive.testzip()
-    except (OSError, BadZipFile, EOFError, RuntimeError, ValueError, struct.error, zlib.error) as error:
-        return str(error) or type(error).__name__
-    return None if broken is None else f"the checksum of {broken} is wrong"
+        return None if _checksum(path) == match[2] else "its content is not what its name says"
+    except OSError as error:
+        return error.strerror or str(error)
 
 
 def latest_whole(folder: Path) -> tuple[int, Path]:
@@ -70,11 +75,11 @@ def latest_whole(folder: Path) -> tuple[int, Path]:
         ValueError: if there is none.
     """
     found = list_checkpoints(folder)
-    for step, path in found.items():
+    for step, path in found:
         if (reason := damage(path)) is None:
             return step, path
         rank_zero_warn(f"{path} is damaged ({reason}): looking for the one before", category=UserWarning)
-    names = ", ".join(path.name for path in found.values())
+    names = ", ".join(path.name for _, path in found)
     raise ValueError(
         f"{folder} holds no whole checkpoint to resume from ({names} damaged): bring one back from a copy, or start "
         "anew in another run.out"
@@ -155,12 +160,16 @@ class SaveCheckpoints(Checkpoint):
         # what the log says up to here must not be younger than the checkpoint
         for logger in trainer.loggers:
             logger.save()
-        trainer.save_checkpoint(checkpoint_path(self.folder, step), weights_only=False)
+        trainer.save_checkpoint(self.folder / "checkpoints" / f"step_{step:07d}.ckpt", weights_only=False)
         if trainer.is_global_zero:
-            found = list_checkpoints(self.folder)
-            latest = [each for each in found if each <= step][:SAFE]
-            for other in found.keys() - {*latest, *best}:
-                found[other].unlink(missing_ok=True)
+            newest: dict[int, Path] = {}
+            for each, path in list_checkpoints(self.folder):
+                newest.setdefault(each, path)
+            latest = [each for each in newest if each <= step][:SAFE]
+            kept = {newest[each] for each in (*latest, *best) if each in newest}
+            for _, path in list_checkpoints(self.folder):
+                if path not in kept:
+                    path.unlink(missing_ok=True)
 
     def state_dict(self) -> dict[str, Any]:
         """The step and the losses of the checkpoints kept for them."""

@@ -2,13 +2,14 @@
 
 import csv
 from argparse import Namespace
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.loggers.logger import Logger
 
-from pamm.data.files import atomic_write
+from pamm.data.files import WriteError, atomic_write
 
 ROWS = 10
 """Rows after which the file is written; before each checkpoint it is written too."""
@@ -68,5 +69,6 @@ class CSVLog(Logger):
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        """Write what is left."""
-        self.save()
+        """Write what is left; where the run failed, what it failed of is said rather than what now fails of that."""
+        with suppress(WriteError) if status == "failed" else nullcontext():
+            self.save()
