@@ -152,7 +152,6 @@ def test_a_full_disk_ends_the_run_and_room_lets_it_go_on(tmp_path, monkeypatch):
         raise WriteError(f"cannot write {path}: {os.strerror(errno.ENOSPC)}")
 
     with monkeypatch.context() as patch:
-        patch.setattr(log, "ROWS", 4)
         patch.setattr(log, "atomic_write", full)
         with pytest.raises(ValueError, match="No space left"):
             run(tmp_path / "run", checkpoint_every=1)

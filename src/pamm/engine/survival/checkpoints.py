@@ -133,6 +133,8 @@ class SaveCheckpoints(Checkpoint):
         if step % self.round_steps == 0:
             return
         if stop or (self.every is not None and step % self.every == 0):
+            # Lightning logs a step after this; the log must not be younger than the checkpoint
+            trainer._logger_connector.update_train_step_metrics()
             self._save(trainer)
         if stop:
             raise self.stop.stopped(step)
@@ -157,7 +159,6 @@ class SaveCheckpoints(Checkpoint):
         step = self.saved = trainer.global_step
         best = sorted(self.losses, key=lambda step: (self.losses[step], step))[: self.keep]
         self.losses = {step: self.losses[step] for step in best}
-        # what the log says up to here must not be younger than the checkpoint
         for logger in trainer.loggers:
             logger.save()
         trainer.save_checkpoint(self.folder / "checkpoints" / f"step_{step:07d}.ckpt", weights_only=False)
