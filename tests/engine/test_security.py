@@ -72,6 +72,25 @@ def test_configs(tmp_path, capsys, text):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "model: {{overrides: {{d_model: {{class_path: {name}.Made}}}}}}",
+        "model: {{overrides: {{class_path: {name}.Made}}}}",
+        "loss_weights: {{class_path: {name}.Made}}",
+        "augment: {{class_path: {name}.Made, init_args: {{}}}}",
+    ],
+)
+def test_classes_that_a_config_names_are_neither_imported_nor_built(tmp_path, capsys, monkeypatch, text):
+    name = f"{tmp_path.name}_evil".replace("-", "_")
+    ran, path = tmp_path / "ran", tmp_path / "config.yaml"
+    (tmp_path / f"{name}.py").write_text(f"import os\nos.mkdir({str(ran)!r})\nclass Made(dict): pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    path.write_text(text.format(name=name))
+    refused(capsys, "train", "--config", path, "--run.out", tmp_path / "run")
+    assert not ran.exists()
+
+
 def test_the_settings_of_a_run_that_is_resumed(tmp_path):
     keep_record(tmp_path, {})
     AtomicCheckpoints().save_checkpoint({}, tmp_path / "checkpoints/step_0000001.ckpt")
