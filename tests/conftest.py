@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,13 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("the reference data folder ../shared is not here")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shards_are_cached_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> None:
+    # read when the library is imported, which happens when the first shard is opened
+    os.environ["HF_DATASETS_CACHE"] = str(tmp_path_factory.mktemp("shard_cache"))
+    os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
 
 
 @pytest.fixture(autouse=True)

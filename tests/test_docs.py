@@ -72,7 +72,8 @@ def desk(tmp_path, monkeypatch):
     write_nyud(tmp_path / "NYUDv2")
     write_pascal(tmp_path / "PASCALContext")
     shutil.copytree(tmp_path / "NYUDv2/edge", tmp_path / "maps/edge")
-    (tmp_path / "rooms.yaml").write_text(blocks(ROOT / "docs/own-data.md", "yaml")[0])
+    for name, text in zip(("rooms", "mixed"), blocks(ROOT / "docs/own-data.md", "yaml"), strict=True):
+        (tmp_path / f"{name}.yaml").write_text(text)
     names = [f"room{number}" for number in range(12)]
     for name in names:
         put(tmp_path / f"rooms/photos/{name}.jpg", photos.coffee()[::8, ::8])

@@ -156,7 +156,7 @@ def test_zero_vector_has_finite_gradient():
 
 
 def test_a_task_from_outside_brings_its_loss(monkeypatch):
-    monkeypatch.setitem(LOSSES, "squared", lambda output, label, task: (output - label).square().mean())
+    monkeypatch.setitem(LOSSES, "squared", lambda output, label, task, counts: (output - label).square().mean())
     albedo = replace(ALBEDO, loss="squared", loss_weight=2.0)
     output, label = torch.ones(1, 3, 2, 2), torch.zeros(1, 3, 2, 2)
     total, losses = multi_task_loss({"albedo": output}, {"albedo": label}, [albedo])

@@ -127,6 +127,41 @@ def test_resizing_keeps_image_and_labels_in_register(tmp_path):
     assert np.abs(difference.mean()) <= 1.5
 
 
+def test_answers_of_several_annotators(folder):
+    # the upper bits say how many answered, and are no answers
+    put(folder / "m" / "a.png", np.tile(np.array([0x5000, 0x5001, 0x5006, 0x501F], np.uint16), (HEIGHT, 4)))
+    entry = {"path": "m/{id}.png", "annotators": 5, "ignore": [0x501F]}
+    assert one_label(folder, "edge", entry)[0, :4].tolist() == [0, 1, 1, 255]
+    assert one_label(folder, "edge", entry | {"threshold": 1})[0, :4].tolist() == [0, 0, 1, 255]
+    put(folder / "m" / "a.png", grid(0x81))
+    assert one_label(folder, "edge", {"path": "m/{id}.png", "annotators": 12, "threshold": 1}).all()
+
+
+def test_thin_lines_stay_whole_in_smaller_images(folder):
+    drawn = grid()
+    drawn[:, 5], drawn[4] = 1, 1
+    drawn[0, 0] = 255
+    put(folder / "m" / "a.png", drawn)
+    entry = {"path": "m/{id}.png", "ignore": [255], "threshold": 0}
+    thin, whole = (
+        opened(folder, labels={"edge": entry | {"lines": lines}}, resize=0.4)[0].labels["edge"]
+        for lines in (False, True)
+    )
+    assert whole.shape == thin.shape == (5, 6)
+    assert (whole[1] == 1).all()
+    assert (whole[:, 1] == 1).all()
+    assert (whole == 1).sum() == 5 + 6 - 1
+    assert not (thin == 1).all(axis=1).any()
+
+
+def test_a_task_like_a_standard_one(folder):
+    entry = {"like": "semseg", "path": "classes/{id}.png", "classes": {"a": [0], "b": [5, 9]}, "ignore": [7]}
+    (task,) = opened(folder, labels={"room_classes": entry}).tasks
+    assert (task.name, task.title, task.kind, task.score) == ("room_classes", "Room classes", "classes", "miou")
+    assert task.class_names == ("a", "b")
+    assert set(np.unique(one_label(folder, "room_classes", entry))) == {0, 1, 255}
+
+
 def test_encodings(folder):
     put(folder / "m" / "a.npy", np.tile(np.int64([-1, 0, 1, 2]), (HEIGHT, 4)))
     entry = {"path": "m/{id}.npy", "classes": ["x", "y", "z"], "ignore": [-1]}
@@ -212,3 +247,18 @@ def test_the_scanned_room(root, shared):
         assert 0.5 < np.median(sample.labels["depth"]) < 4
         assert (sample.labels["normals"] != 0).any(-1).mean() > 0.95
         assert 0.01 < sample.labels["edge"].mean() < 0.06
+
+
+def test_splits_by_folder(folder):
+    for path in ("train/x", "train/y", "val/z"):
+        put(folder / "photos" / f"{path}.png", grid(9, channels=(3,)))
+    put(folder / "depth" / "z.png", grid(7))
+    splits = {name: {"images": f"photos/{name}/{{id}}.png"} for name in ("train", "val", "none")}
+    splitting = {"images": "photos/*/{id}.png", "splits": splits, "labels": {"depth": {"path": "depth/{id}.png"}}}
+    assert opened(folder, **splitting, split="train").ids == ("x", "y")
+    assert opened(folder, **splitting, split="val").ids == ("z",)
+    with pytest.raises(ValueError, match=r"no file fits splits: none: images: photos/none/\{id\}\.png"):
+        opened(folder, **splitting, split="none")
+    put(folder / "photos" / "val" / "x.png", grid(9, channels=(3,)))
+    with pytest.raises(ValueError, match=r"splits: val: id 'x' is that of .* each split a manifest of its own"):
+        opened(folder, **splitting, split="val")

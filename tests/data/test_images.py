@@ -36,6 +36,7 @@ def test_rgb_files(tmp_path):
         path = saved(tmp_path / f"a.{suffix}", Image.fromarray(PHOTO), **options)
         assert (read_image(path) == PHOTO).all()
         assert (read_image(str(path)) == PHOTO).all()
+        assert (read_image(path.read_bytes()) == PHOTO).all()
     jpeg = read_image(saved(tmp_path / "a.jpg", Image.fromarray(PHOTO), quality=98))
     assert np.abs(jpeg.astype(int) - PHOTO).mean() < 6
     assert jpeg.dtype == np.uint8

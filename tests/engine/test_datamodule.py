@@ -1,10 +1,11 @@
 """The order in which training reads its images."""
 
+from pamm.data.draws import Part
 from pamm.engine.datamodule import StreamSampler
 
 
 def stream(*, position: int, round_size: int, length: int = 7, seed: int = 3) -> list[int]:
-    return list(StreamSampler(length=length, round_size=round_size, seed=seed, position=lambda: position))
+    return list(StreamSampler(parts=[Part(length, 1.0)], round_size=round_size, seed=seed, position=lambda: position))
 
 
 def test_each_pass_shows_every_image_once_in_a_new_order():
@@ -28,7 +29,7 @@ def test_the_seed_decides():
 def test_processes_share_one_stream():
     whole = stream(position=0, round_size=20)
     parts = [
-        list(StreamSampler(length=7, round_size=10, seed=3, position=lambda: 0, rank=rank, processes=2))
+        list(StreamSampler(parts=[Part(7, 1.0)], round_size=10, seed=3, position=lambda: 0, rank=rank, processes=2))
         for rank in (0, 1)
     ]
     assert [number for pair in zip(*parts, strict=True) for number in pair] == whole

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmark_trees import NYUD_IDS, PASCAL_IDS, write_nyud, write_pascal
-from pamm.engine.config import DataConfig
+from pamm.engine.data_config import DataConfig, MixedSet
 from pamm.engine.datasets import open_dataset, usual_canvas
 
 CANVAS = (32, 48)
@@ -44,9 +44,27 @@ def test_usual_canvas_has_whole_patches(name, patch, wanted):
     [
         ({"name": "nyud"}, "data 'nyud' needs its folder: give --data.root"),
         ({"name": "nyud", "manifest": "a.yaml", "root": "."}, "data 'nyud' needs no manifest"),
-        ({"name": "scenes", "root": "."}, "belong to data on the disk: set --data.name folder, nyud or pascal_context"),
+        ({"name": "scenes", "root": "."}, "belong to data on the disk: set --data.name folder, nyud"),
     ],
 )
 def test_fields_that_do_not_suit_the_set(settings, message):
     with pytest.raises(ValueError, match=message):
         open_dataset(DataConfig(**settings), canvas=CANVAS)
+
+
+@pytest.mark.parametrize(
+    ("root", "place", "joined"),
+    [
+        ("s3://bucket/sets/", "rooms", "s3://bucket/sets/rooms"),
+        ("s3://bucket", "hf://datasets/rooms", "hf://datasets/rooms"),
+        ("/data", "s3://bucket/rooms", "s3://bucket/rooms"),
+        ("/data", "rooms", "/data/rooms"),
+        ("/data", "/other/rooms", "/other/rooms"),
+    ],
+)
+def test_sets_of_a_mix_lie_below_its_root(root, place, joined):
+    mix = DataConfig(
+        name="mix", root=root, sets={"a": MixedSet(name="shards", root=place)}, storage_options={"anon": True}
+    )
+    assert mix.members()["a"].root == joined
+    assert mix.members()["a"].storage_options == {"anon": True}

@@ -10,7 +10,8 @@ from safetensors.torch import load_file
 from transformers import Dinov2Config, Dinov2Model
 
 import pamm
-from pamm.engine.config import AugmentConfig, DataConfig, ModelChoice, OptimConfig, RunConfig
+from pamm.engine.config import AugmentConfig, ModelChoice, OptimConfig, RunConfig
+from pamm.engine.data_config import DataConfig
 from pamm.engine.evaluate import evaluate
 from pamm.engine.fit import fit
 from pamm.engine.module import PAMMModule

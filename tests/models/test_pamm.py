@@ -228,7 +228,7 @@ def test_scan_starts_as_mamba_does(small):
     assert not zero.step_bias.any()
 
 
-@pytest.mark.filterwarnings("ignore:Dynamo detected a call to a `functools.lru_cache`")
+@pytest.mark.filterwarnings("error:Dynamo detected a call to a `functools.lru_cache`")
 @pytest.mark.parametrize("changes", [{"expert_kernel": 1}, {"expert_kernel": 5}, DINOV3])
 def test_compiles_as_one_graph(small, changes):
     torch.compiler.reset()
@@ -238,3 +238,14 @@ def test_compiles_as_one_graph(small, changes):
         wanted, got = model(picture), torch.compile(model, fullgraph=True, backend="aot_eager")(picture)
     for name, output in wanted.items():
         torch.testing.assert_close(got[name], output, atol=1e-5, rtol=1e-4)
+
+
+def test_exports_again_with_its_orders_as_constants(small):
+    model, picture = create_model(small(image_size=(16, 40))).eval(), image(height=16, width=40)
+    for _ in range(2):
+        program = torch.export.export(model, (picture,))
+        assert {str(node.target) for node in program.graph.nodes if "pamm" in str(node.target)} == {
+            "pamm.selective_scan.default"
+        }
+        for name, output in program.module()(picture).items():
+            torch.testing.assert_close(output, model(picture)[name])

@@ -30,7 +30,7 @@ from pamm.cli.commands import (
     train_command,
 )
 from pamm.cli.compare_command import compare_command
-from pamm.cli.data_commands import check_command, fetch_command
+from pamm.cli.data_commands import check_command, fetch_command, pack_command
 from pamm.cli.info_command import info_command
 from pamm.engine.datasets import DATASETS
 from pamm.engine.memory import keep_memory
@@ -41,7 +41,11 @@ POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR
 ARGUMENTS = {
     "images": ("+", "photos, in any format that Pillow reads"),
     "runs": ("+", "files of scores, as `pamm eval --json` writes them; the others are held against the first"),
-    "folder": (None, "folder of NYUD-v2 or PASCAL-Context, or the manifest of a folder of your own"),
+    "folder": (
+        None,
+        "folder of NYUD-v2, PASCAL-Context or shards, the manifest of a folder of your own, or the YAML file of a mix, "
+        "as `pamm eval --data` takes it",
+    ),
     "name": (None, "`nyud` or `pascal_context`"),
     "recipes": (
         "*",
@@ -67,6 +71,7 @@ COMMANDS: dict[str, tuple[Callable[..., int], Callable[..., Any]]] = {
     "boundary score": (boundary_score_command, boundary_score_command),
     "data check": (check_command, check_command),
     "data fetch": (fetch_command, fetch_command),
+    "data pack": (pack_command, pack_command),
 }
 """Function to call and function whose parameters are the options, by command; the first of two words is a group."""
 GROUPS: dict[str, str] = {"boundary": "Scores of boundary maps.", "data": "Data sets on this disk."}

@@ -2,18 +2,18 @@
 
 import json as json_format
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from pamm.data.files import atomic_write
-from pamm.engine.config import DataConfig
 from pamm.engine.convert import convert
+from pamm.engine.data_config import DataConfig
 from pamm.engine.datasets import open_dataset
 from pamm.engine.demo import demo
 from pamm.engine.devices import Precision
@@ -24,6 +24,7 @@ from pamm.engine.results.result_table import check_table_file, write_tables
 from pamm.engine.results.run_facts import run_facts
 from pamm.engine.results.runs import Run, check_baselines, read_baselines
 from pamm.engine.results.score_table import eval_table, published_set
+from pamm.engine.scored_sets import plain_results, sets_to_score
 from pamm.engine.survival.stop import StoppedRun
 from pamm.engine.train import train
 
@@ -39,6 +40,11 @@ def progress_bar() -> Progress:
     return Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), transient=True
     )
+
+
+def _advance(bar: Progress, row: TaskID) -> Callable[[int, int], None]:
+    """What moves one row of a bar on, called with how many of how many."""
+    return lambda done, total: bar.update(row, completed=done, total=total)
 
 
 def _is_first() -> bool:
@@ -73,7 +79,7 @@ def eval_command(
 
     Args:
         weights: a shipped name, a folder of weights, or a hub name.
-        data: images to score on.
+        data: images to score on; each set of a mix is scored on its own.
         json: file to write the scores to.
         table: file to write a table to, with published results if the data has any, in the format that its suffix
             names: `.md`, `.tex` or `.json`; can be given several times.
@@ -87,35 +93,47 @@ def eval_command(
         check_table_file(path)
     singles = read_baselines(baselines or ())
     predictor = load(weights, device=device)
-    dataset = open_dataset(data, canvas=predictor.model.config.image_size, scoring=True)
+    config = predictor.model.config
+    dataset = open_dataset(data, canvas=config.image_size, scoring=True, tasks=config.tasks)
     canvas = (data.height, data.width) if data.height and data.width else None
-    facts = run_facts(predictor.model, data, weights=weights, name=name, canvas=canvas)
+    sets = sets_to_score(data, dataset, config.tasks)
+    facts = {
+        part: run_facts(predictor.model, scored.config, weights=weights, name=name, canvas=canvas)
+        for part, scored in sets.items()
+    }
     if singles:
-        planned = Run(facts.name, EvalResult({}, images=len(dataset), seconds=0, run=facts))
-        tasks = common_tasks(predictor.model.config.tasks, dataset.tasks)
-        check_baselines(planned, singles, [task.name for task in tasks])
+        if "" not in sets:
+            raise ValueError("baselines are scores on one data set, this is a mix: score its sets one by one")
+        planned = Run(facts[""].name, EvalResult({}, images=len(dataset), seconds=0, run=facts[""]))
+        check_baselines(planned, singles, [task.name for task in common_tasks(config.tasks, dataset.tasks)])
+    results: dict[str, EvalResult] = {}
     with progress_bar() as bar:
-        row = bar.add_task("evaluating", total=len(dataset))
-        result = evaluate(
-            predictor.model,
-            dataset,
-            canvas=canvas,
-            batch_size=batch_size,
-            workers=workers,
-            progress=lambda done, total: bar.update(row, completed=done, total=total),
-        )
-    result = replace(result, run=facts)
-    console.print(result.table())
+        for part, scored in sets.items():
+            row = bar.add_task(f"evaluating {part}".strip(), total=len(scored.source))
+            result = evaluate(
+                predictor.model,
+                scored.source,
+                canvas=canvas,
+                batch_size=batch_size,
+                workers=workers,
+                progress=_advance(bar, row),
+            )
+            results[part] = replace(result, run=facts[part])
+    for part, result in results.items():
+        console.print(result.table(part))
     if json is not None:
         with atomic_write(json) as path:
-            path.write_text(json_format.dumps(result.to_dict(), indent=2) + "\n", encoding="utf-8")
-    run = Run(facts.name, result)
-    beside = eval_table(run, singles)
-    if singles or published_set(run):
-        console.print(beside.to_rich(turned=len(beside.rows) < len(beside.columns)))
+            path.write_text(json_format.dumps(plain_results(results), indent=2) + "\n", encoding="utf-8")
+    besides = []
+    for part, result in results.items():
+        run = Run(facts[part].name, result)
+        beside = eval_table(run, singles)
+        besides.append(beside)
+        if singles or published_set(run):
+            console.print(beside.to_rich(turned=len(beside.rows) < len(beside.columns)))
     for path in table or ():
-        write_tables(path, [beside])
-    return _report(result.failed.values())
+        write_tables(path, besides)
+    return _report(message for result in results.values() for message in result.failed.values())
 
 
 def predict_command(

@@ -20,7 +20,10 @@ from pamm.cli.commands import USAGE_ERROR, console, errors, progress_bar
 from pamm.data.fetching.fetch import fetch
 from pamm.data.files import atomic_write
 from pamm.data.layouts import find_tree
+from pamm.data.shards import holds_shards
 from pamm.engine.check import check
+from pamm.engine.data_config import DataConfig
+from pamm.engine.packing import pack_dataset
 
 
 def fetch_command(
@@ -72,13 +75,16 @@ def check_command(
     """Read a whole data set: which it is, what is missing or corrupt, ranges of its labels, and a contact sheet.
 
     Args:
-        folder: folder of NYUD-v2 or PASCAL-Context, or the manifest of a folder of your own.
-        root: folder to start from, instead of the manifest's root.
+        folder: folder of NYUD-v2, PASCAL-Context or shards, the manifest of a folder of your own, or the YAML file of a
+            mix.
+        root: folder to start from, instead of that of the manifest or mix.
         out: picture to write some photos and their labels to (`-o` for short); `data_check.png` if left out.
         json: file to write the figures to, shares of all classes and all faults included.
         workers: processes that read; 0 reads in the main process; one for each processor if left out.
     """
-    data = find_tree(folder)[0].resolve() if folder.is_dir() else None
+    data = None
+    if folder.is_dir():
+        data = (folder if holds_shards(folder) else find_tree(folder)[0]).resolve()
     inside = [path for path in (out, json) if path is not None and data in path.resolve().parents]
     if inside:
         raise ValueError(f"{inside[0]}: lies in the data set, where nothing is written: choose another folder")
@@ -110,3 +116,39 @@ def check_command(
             sheet.save(path)
         console.print(f"Some photos with their labels: {sheet_file}", soft_wrap=True, highlight=False)
     return 0 if report.sound else USAGE_ERROR
+
+
+def pack_command(
+    *,
+    data: DataConfig,
+    out: Path,
+    split: str | None = None,
+    photos: int = 256,
+    scoring: bool = False,
+    workers: int | None = None,
+) -> int:
+    """Write a data set as Parquet shards, for `--data shards`; called again, it goes on where it stopped.
+
+    Args:
+        data: the data set to write.
+        out: folder of the shards (`-o` for short).
+        split: what their names start with; the split that is packed, or `all`, if left out.
+        photos: photos in a shard.
+        scoring: whether a benchmark's labels are the truth of its published scores instead of those to train on.
+        workers: processes that read and encode; 0 does so in the main process; one for each processor if left out.
+    """
+    count = (os.cpu_count() or 1) if workers is None else workers
+    with progress_bar() as bar:
+        row = bar.add_task("packing", total=None)
+        shards = pack_dataset(
+            data,
+            out,
+            split=split,
+            photos=photos,
+            scoring=scoring,
+            workers=count,
+            progress=lambda done, total: bar.update(row, completed=done, total=total),
+        )
+    size = sum(path.stat().st_size for path in shards)
+    console.print(f"{len(shards)} shards, {size / 1e6:,.1f} MB: {out}", soft_wrap=True, highlight=False)
+    return 0

@@ -25,15 +25,21 @@ def refined_task(name: str, maps: LabelMaps) -> Task:
     for key in maps.task:
         if key not in fields:
             raise ValueError(f"task: {unknown_name('key', key, fields)}")
-    if name in TASKS:
+    if maps.like is not None:
+        task = _task_like(name, maps.like)
+    elif name in TASKS:
         task = TASKS[name]
     elif {"kind", "channels", "loss", "score"} <= set(maps.task):
         task = Task(name=name, **maps.task)
     else:
-        hint = "; a task of your own needs task: {kind: ..., channels: ..., loss: ..., score: ...}"
+        hint = "; a task of your own needs like: TASK, or task: {kind: ..., channels: ..., loss: ..., score: ...}"
         raise ValueError(f"{unknown_name('task', name, TASKS)}{hint}")
     if maps.derive is not None and task.kind != _DERIVED_KINDS[maps.derive]:
         raise ValueError(f"{maps.derive} gives labels of kind {_DERIVED_KINDS[maps.derive]!r}, this is {task.kind!r}")
+    if maps.annotators is not None and task.kind != "binary":
+        raise ValueError(f"annotators answer yes/no questions, this is of kind {task.kind!r}: leave 'annotators' out")
+    if maps.lines and task.kind != "binary":
+        raise ValueError(f"lines are answers to yes/no questions, this is of kind {task.kind!r}: leave 'lines' out")
     changes = dict(maps.task)
     if task.kind == "classes" and maps.classes is not None:
         changes = {"channels": len(maps.classes), "class_names": tuple(maps.classes), "colours": maps.colours} | changes
@@ -45,6 +51,16 @@ def refined_task(name: str, maps: LabelMaps) -> Task:
     if task.kind == "classes" and task.channels > IGNORE:
         raise ValueError(f"{task.channels} classes are more than the {IGNORE} that fit into a label: join some")
     return task
+
+
+def _task_like(name: str, model: str) -> Task:
+    """A standard task under another name."""
+    if name in TASKS:
+        raise ValueError(f"{name} is a standard task of its own: leave 'like' out, or choose another name")
+    if model not in TASKS:
+        raise unknown_name("standard task to be like", model, TASKS)
+    # an empty title is made from the name
+    return dataclasses.replace(TASKS[model], name=name, title="")
 
 
 def decode(stored: Label, maps: LabelMaps, task: Task) -> Label:
@@ -127,6 +143,11 @@ def _classes(stored: Label, maps: LabelMaps, task: Task) -> Label:
 
 
 def _binary(stored: Label, maps: LabelMaps, task: Task) -> Label:
+    if maps.annotators is not None:
+        if stored.dtype.kind not in "iu":
+            raise ValueError(f"values of {stored.dtype} have no bits for annotators: store whole numbers")
+        votes = sum((stored >> bit) & 1 for bit in range(min(maps.annotators, 8 * stored.dtype.itemsize)))
+        return np.where(_ignored(stored, maps.ignore or ()), IGNORE, votes > (maps.threshold or 0)).astype(np.uint8)
     if maps.threshold is None and maps.ignore is None and (stored == 1).any() and (stored == IGNORE).any():
         raise ValueError(
             f"the map holds both 1 and 255: write ignore: [255] if 255 means no label of {task.name}, or a threshold"

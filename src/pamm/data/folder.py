@@ -60,6 +60,15 @@ class FolderDataset(FileDataset):
             task.name: self._find_maps(task.name, self.manifest.labels[task.name], every) for task in self._tasks
         }
 
+    def stored_photo(self, index: int) -> bytes | None:
+        """The image as its file holds it; it may have another size than the one that is given out.
+
+        Raises:
+            IndexError: if there is no such image.
+            OSError: if the file cannot be read.
+        """
+        return self._images[self.ids[index]].read_bytes()
+
     def open(self, index: int) -> tuple[NDArray[np.uint8], dict[str, Reader]]:
         """One image, and by task what reads its label.
 
@@ -117,16 +126,19 @@ class FolderDataset(FileDataset):
             raise ValueError(f"{self.path}: labels: {name}: {error}") from error
 
     def _all_ids(self) -> tuple[str, ...]:
-        pattern = self.manifest.images
         if self.manifest.ids is not None:
             return self._listed(self.manifest.ids)
+        return self._matching(self.manifest.images, "images")
+
+    def _matching(self, pattern: str, where: str) -> tuple[str, ...]:
+        """The ids of the files that fit a pattern, sorted."""
         # the id is what stands in place of {id}; other stars may stand for anything
         parts = [re.escape(part).replace(r"\*", "[^/]*") for part in pattern.split("{id}")]
         shape = re.compile("([^/]+)".join(parts[:2]) + "".join(rf"\1{part}" for part in parts[2:]))
         names = (file.relative_to(self.root).as_posix() for file in self.root.glob(pattern.replace("{id}", "*")))
         found = sorted({match[1] for match in map(shape.fullmatch, names) if match})
         if not found:
-            raise ValueError(f"{self.path}: no file fits images: {pattern} below {self.root}: correct the pattern")
+            raise ValueError(f"{self.path}: no file fits {where}: {pattern} below {self.root}: correct the pattern")
         return tuple(found)
 
     def _listed(self, file: str) -> tuple[str, ...]:
@@ -148,12 +160,25 @@ class FolderDataset(FileDataset):
             if not 0 < count <= len(every):
                 raise ValueError(f"{self.path}: splits: {name}: {count} of {len(every)} images: give 1 to all of them")
             return every[:count] if split.first is not None else every[-count:]
-        chosen = self._listed(split.file) if split.file is not None else (split.ids or ())
+        if split.images is not None:
+            chosen = self._matching(split.images, f"splits: {name}: images")
+            self._check_same_photos(name, split.images, chosen)
+        else:
+            chosen = self._listed(split.file) if split.file is not None else (split.ids or ())
         unknown = sorted(set(chosen) - set(every))
         if unknown or not chosen or len(set(chosen)) < len(chosen):
             problem = f"{unknown[0]!r} is no id of an image" if unknown else "an id comes twice, or none at all"
             raise ValueError(f"{self.path}: splits: {name}: {problem}: correct the list")
         return chosen
+
+    def _check_same_photos(self, name: str, pattern: str, ids: tuple[str, ...]) -> None:
+        for item in ids:
+            here, there = (_find(self.root, either, item) for either in (pattern, self.manifest.images))
+            if here != there:
+                raise ValueError(
+                    f"{self.path}: splits: {name}: id {item!r} is that of {here}, but images: {self.manifest.images} "
+                    f"finds {there or 'none'}: let both fit the same photo, or give each split a manifest of its own"
+                )
 
     def _find_images(self) -> dict[str, Path]:
         found = {name: path for name in self.ids if (path := _find(self.root, self.manifest.images, name))}
@@ -194,7 +219,8 @@ def _read_label(path: Path, maps: LabelMaps, task: Task, stored_size: Size, size
     try:
         if maps.derive is not None:
             return derive(_nearest(stored, size), maps, stored_size=stored_size)
-        return _nearest(decode(stored, maps, task), size)
+        label = decode(stored, maps, task)
+        return _any(label, size) if maps.lines else _nearest(label, size)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
@@ -210,3 +236,13 @@ def _nearest(label: Label, size: Size) -> Label:
     )
     nearest: Label = label[rows[:, None], columns]
     return nearest
+
+
+def _any(label: Label, size: Size) -> Label:
+    """Yes where one of the pixels that a new one takes in says so, else the pixel under its middle."""
+    shrunk = _nearest(label, size)
+    rows, columns = (
+        places * new // old for places, new, old in zip(np.nonzero(label == 1), size, label.shape[:2], strict=True)
+    )
+    shrunk[rows, columns] = 1
+    return shrunk

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-ImageLike = str | Path | Image.Image | NDArray[Any] | Tensor
+ImageLike = str | Path | bytes | Image.Image | NDArray[Any] | Tensor
 """What :func:`read_image` takes."""
 
 MAX_PIXELS = 100_000_000
@@ -35,9 +36,9 @@ def read_image(source: ImageLike, *, max_pixels: int = MAX_PIXELS, as_shown: boo
     Files and PIL images may be of any mode: 16 bits are scaled to 8, and of several frames the first is taken.
 
     Args:
-        source: path of a file, PIL image, array or tensor. Arrays are (H, W), (H, W, 1), (H, W, 3) or (H, W, 4),
-            tensors (H, W), (1, H, W), (3, H, W) or (4, H, W), of whole numbers 0 to 255, of uint16 values 0 to 65535,
-            of bools, or of floats in [0, 1].
+        source: path of a file, its bytes, PIL image, array or tensor. Arrays are (H, W), (H, W, 1), (H, W, 3) or
+            (H, W, 4), tensors (H, W), (1, H, W), (3, H, W) or (4, H, W), of whole numbers 0 to 255, of uint16 values 0
+            to 65535, of bools, or of floats in [0, 1].
         max_pixels: largest number of pixels of a file, since a small file can hold a picture that fills the memory.
         as_shown: of files and PIL images, whether the orientation of the EXIF data is applied and transparent pixels
             are put on white, as viewers do, or both are passed over, as most loaders of data sets do.
@@ -48,10 +49,10 @@ def read_image(source: ImageLike, *, max_pixels: int = MAX_PIXELS, as_shown: boo
     Raises:
         ImageError: if it cannot be read; the message says what, where and what to do.
     """
-    if isinstance(source, str | Path):
-        path = Path(source)
-        with one_line_errors(str(path)):
-            return _rgb(_open_picture(path, max_pixels), str(path), as_shown=as_shown)
+    if isinstance(source, str | Path | bytes):
+        file, name = (BytesIO(source), "bytes") if isinstance(source, bytes) else (Path(source), str(source))
+        with one_line_errors(name):
+            return _rgb(_open_picture(file, max_pixels, name), name, as_shown=as_shown)
     if isinstance(source, Image.Image):
         with one_line_errors("PIL image"):
             return _rgb(source, "PIL image", as_shown=as_shown)
@@ -85,7 +86,7 @@ def read_map(path: str | Path, *, key: str | None = None, max_pixels: int = MAX_
         if path.suffix in (".npy", ".npz"):
             values = _load_array(path, key)
         else:
-            values = _stored_values(_open_picture(path, max_pixels))
+            values = _stored_values(_open_picture(path, max_pixels, str(path)))
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[..., 0]
     if values.ndim not in (2, 3) or not values.size or values.dtype.kind not in "buif":
@@ -125,17 +126,18 @@ def check_file(path: Path) -> None:
         raise ImageError(f"{path}: the file is empty: copy it again")
 
 
-def _open_picture(path: Path, max_pixels: int) -> Image.Image:
+def _open_picture(file: Path | BytesIO, max_pixels: int, name: str) -> Image.Image:
     """Decode a file, but not one of too many pixels."""
-    check_file(path)
+    if isinstance(file, Path):
+        check_file(file)
     try:
-        picture = Image.open(path)
+        picture = Image.open(file)
     except Image.DecompressionBombError as error:
-        raise ImageError(f"{path}: more pixels than Pillow opens: make the picture smaller") from error
+        raise ImageError(f"{name}: more pixels than Pillow opens: make the picture smaller") from error
     with picture:
         if picture.width * picture.height > max_pixels:
             size = f"{picture.width}×{picture.height}"
-            raise ImageError(f"{path}: {size} pixels are more than {max_pixels:,}: make the picture smaller")
+            raise ImageError(f"{name}: {size} pixels are more than {max_pixels:,}: make the picture smaller")
         picture.load()
     return picture
 

@@ -16,6 +16,7 @@ An example, with all the images of a folder and labels for some of them::
       normals: {derive: normals_from_depth, source: depth, focal: [525, 525], centre: [319.5, 239.5]}
       edge: {derive: boundaries_from_labels, path: "instances/{id}.png"}
       saliency: {path: "salient/{id}.png"}
+      shadow: {like: saliency, path: "shadows/{id}.png", annotators: 5, threshold: 2}   # more than 2 of 5 say so
 
 Every pattern holds ``{id}``, which stands for the name that an image and its maps share, and may hold ``*``. A label is
 missing for the images whose file is missing. The fields of :class:`Manifest`, :class:`Split` and :class:`LabelMaps`
@@ -23,7 +24,7 @@ are the keys.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,6 +35,8 @@ from pamm.tasks import Colour
 Derivation = Literal["normals_from_depth", "boundaries_from_labels"]
 
 _AXES = {"x", "y", "z"}
+_BITS = 32
+"""Most answers that a stored value holds."""
 
 
 def _check_pattern(name: str, pattern: str) -> None:
@@ -55,14 +58,20 @@ class Split:
     """So many from the start of all ids."""
     last: int | None = None
     """So many from the end of all ids."""
+    images: str | None = None
+    """Pattern of the images that belong to it, where each split has a folder: those of all match ``images`` of the
+    manifest too."""
 
     def __post_init__(self) -> None:
         """Check that one field is given."""
-        given = [name for name in ("file", "ids", "first", "last") if getattr(self, name) is not None]
+        names = [field.name for field in fields(self)]
+        given = [name for name in names if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError(f"got {' and '.join(given) or 'nothing'}: give one of file, ids, first, last")
+            raise ValueError(f"got {' and '.join(given) or 'nothing'}: give one of {', '.join(names)}")
         if (self.first or self.last or 1) < 0:
             raise ValueError("first and last count images: give 0 or more")
+        if self.images is not None:
+            _check_pattern("images", self.images)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +92,7 @@ class LabelMaps:
     colours: tuple[Colour, ...] = ()
     """Classes: an RGB colour each, in the order of the classes."""
     threshold: float | None = None
-    """Yes/no questions: stored values above are yes. Left out: 0."""
+    """Yes/no questions: stored values above are yes, or with ``annotators`` more of them. Left out: 0."""
     scale: float = 1.0
     """Values: factor from what is stored to the task's unit, for example 0.001 for millimetres."""
     axes: tuple[str, str, str] = ("x", "y", "z")
@@ -99,7 +108,15 @@ class LabelMaps:
     """Normals from depth: column and row of the optical axis, in pixels of the stored images, the middle of the first
     being 0. Left out: the middle of the image."""
     task: dict[str, Any] = field(default_factory=dict)
-    """Fields of the task to change (see :class:`pamm.tasks.Task`); all of them, for a task that is not in the table."""
+    """Fields of the task to change (see :class:`pamm.tasks.Task`); all of them, for a task that is not in the table and
+    not ``like`` one that is."""
+    like: str | None = None
+    """A task of one's own: the standard task whose fields it starts from."""
+    annotators: int | None = None
+    """Yes/no questions that several people answered: how many low bits of the stored values hold an answer each. A
+    pixel is yes if more than ``threshold`` of them say so."""
+    lines: bool = False
+    """Yes/no questions: the yes are thin lines, which stay whole where ``resize`` makes the images smaller."""
 
     def __post_init__(self) -> None:
         """Check the fields against each other."""
@@ -117,6 +134,8 @@ class LabelMaps:
             )
         if self.scale == 0:
             raise ValueError("scale 0 makes all values equal: give another factor")
+        if self.annotators is not None and not 1 <= self.annotators <= _BITS:
+            raise ValueError(f"annotators is {self.annotators}: give the number of bits of answers, 1 to {_BITS}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -79,6 +79,15 @@ class FileDataset(ABC):
         labels = {task.name: readers[task.name]() for task in self._tasks if task.name in readers}
         return Sample(image, labels, self.ids[index])
 
+    def stored_photo(self, index: int) -> bytes | None:
+        """The photo of one sample as its file holds it, JPEG for example; None where no file holds it.
+
+        Raises:
+            IndexError: if there is no such sample.
+            OSError: if the file cannot be read.
+        """
+        return None
+
     @abstractmethod
     def open(self, index: int) -> tuple[NDArray[np.uint8], dict[str, Reader]]:
         """The photo of one sample, (H, W, 3) uint8 RGB, and by task what reads its label.

@@ -71,6 +71,15 @@ class TreeDataset(FileDataset):
             wanted = "; ".join(self.missing_tasks().values())
             raise ValueError(f"{self.root}: no folder of labels is there, wanted any of: {wanted}: unpack them too")
 
+    def stored_photo(self, index: int) -> bytes | None:
+        """The photo as its file holds it.
+
+        Raises:
+            IndexError: if there is no such photo.
+            OSError: if the file cannot be read.
+        """
+        return self._photo(index).read_bytes()
+
     def open(self, index: int) -> tuple[NDArray[np.uint8], dict[str, Reader]]:
         """One photo, (H, W, 3) uint8 RGB, and by task what reads its label.
 
@@ -79,7 +88,7 @@ class TreeDataset(FileDataset):
             ValueError: if it is missing or cannot be read.
         """
         name = self.ids[index]
-        image = read_image(self.root / self.images.format(id=name), as_shown=False)
+        image = read_image(self._photo(index), as_shown=False)
         readers = self.labels(index, shape=image.shape[:2])
 
         def read(task: str) -> Label:
@@ -127,6 +136,9 @@ class TreeDataset(FileDataset):
             f"{len(published & set(self.ids)):,} of the {len(published):,} published ids, and "
             f"{len(set(self.ids) - published):,} others",
         )
+
+    def _photo(self, index: int) -> Path:
+        return self.root / self.images.format(id=self.ids[index])
 
     @abstractmethod
     def _readers(self, name: str, shape: tuple[int, ...]) -> dict[str, Reader]:

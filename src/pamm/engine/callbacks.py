@@ -12,6 +12,7 @@ from pamm.data.files import atomic_write
 from pamm.engine.colours import decoded
 from pamm.engine.draw import contact_sheet
 from pamm.engine.module import PAMMModule
+from pamm.engine.sharding import whole_state
 from pamm.engine.weights import save_weights
 
 
@@ -26,12 +27,13 @@ class KeepWeights(L.Callback):
         """Write the weights."""
         assert isinstance(pl_module, PAMMModule)
         loss = float(trainer.callback_metrics["val/loss"])
+        state = whole_state(pl_module.model)
         if not trainer.is_global_zero:
             return
-        save_weights(pl_module.model, self.folder / "last")
+        save_weights(pl_module.model, self.folder / "last", state=state)
         if loss < self.best:
             self.best = loss
-            save_weights(pl_module.model, self.folder / "best")
+            save_weights(pl_module.model, self.folder / "best", state=state)
 
     def state_dict(self) -> dict[str, Any]:
         """The best loss so far."""
@@ -53,15 +55,19 @@ class DrawSamples(L.Callback):
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Draw the samples, as a file and in TensorBoard."""
         assert isinstance(pl_module, PAMMModule)
-        if not trainer.is_global_zero:
+        # a network in parts only runs where all processes take part
+        if not trainer.is_global_zero and not pl_module.sharded:
             return
         tasks = pl_module.model.config.tasks
         rows = []
-        for index in range(self.count):
+        # spread over the set, since those of a mix come one after the other
+        for index in np.linspace(0, len(self.dataset) - 1, self.count).round().astype(int).tolist():
             tensors, sample = self.dataset[index], self.dataset.sample(index)
             outputs = pl_module.model(tensors["image"][None].to(pl_module.device))
             maps = {task.name: decoded(task, outputs[task.name][0]) for task in tasks}
             rows.append((sample.image, sample.labels, maps))
+        if not trainer.is_global_zero:
+            return
         picture = contact_sheet(rows, tasks)
         self.folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(self.folder / f"step_{trainer.global_step:07d}.png") as path:

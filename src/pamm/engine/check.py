@@ -1,7 +1,7 @@
 """Reading every file of a labelled data set, to tell what it holds and what is wrong with it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -12,18 +12,24 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from pamm.benchmarks import BENCHMARKS, Benchmark
+from pamm.data.files import read_yaml
 from pamm.data.folder import FolderDataset
 from pamm.data.images import MissingFileError
 from pamm.data.layouts import WrongTreeError, find_tree
+from pamm.data.mix import MixDataset
 from pamm.data.sample import FileDataset
+from pamm.data.shards import ShardDataset, find_shards, holds_shards
 from pamm.data.tree import SPLITS, read_ids
 from pamm.engine.check_report import CheckReport, LabelFigures, PhotoReport, Problem, SplitReport, TaskFigures
 from pamm.engine.colours import valid_pixels
-from pamm.engine.datasets import TREES
+from pamm.engine.data_config import DataConfig
+from pamm.engine.datasets import TREES, open_dataset
 from pamm.engine.draw import Row, contact_sheet
+from pamm.records import build
 from pamm.tasks import Task
 
 _BATCH = 4
+_SCENE = (128, 160)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +57,10 @@ def check(
     """Read a whole data set.
 
     Args:
-        source: folder of NYUD-v2 or PASCAL-Context, or the manifest of a folder of one's own.
-        root: folder to start from, instead of the manifest's ``root``. Files are read at the size they are stored in.
+        source: folder of NYUD-v2, PASCAL-Context or shards, the manifest of a folder of one's own, or the data config
+            of a mix.
+        root: folder to start from, instead of that of the manifest or mix. Files are read at the size they are stored
+            in, those of a mix at the size they are trained at.
         workers: processes that read; 0 reads in this one.
         samples: number of photos on the contact sheet.
         progress: called with the name of the split, the number of its photos read, and in all.
@@ -66,7 +74,14 @@ def check(
     path = Path(source).expanduser()
     if not path.exists():
         raise ValueError(f"{path}: no such folder or file: give the folder of a data set, or a manifest")
-    opened = _open_tree(path, root) if path.is_dir() else _open_folder(path, root)
+    if not path.is_dir():
+        plain = read_yaml(path, "a manifest")
+        is_mix = isinstance(plain, Mapping) and "sets" in plain
+        opened = _open_mix(path, plain, root) if is_mix else _open_folder(path, root)
+    elif root is not None:
+        raise ValueError(f"{source}: a root belongs to a manifest: give the folder alone")
+    else:
+        opened = _open_shards(path) if holds_shards(path) else _open_tree(path)
     splits = []
     for name, dataset in opened.splits.items():
         report = SplitReport(
@@ -96,9 +111,26 @@ def _open_folder(path: Path, root: str | Path | None) -> _Opened:
     return _Opened(title=f"described by {path}", root=dataset.root, splits={"all": dataset}, remarks={"all": remarks})
 
 
-def _open_tree(source: Path, root: str | Path | None) -> _Opened:
+def _open_mix(path: Path, plain: object, root: str | Path | None) -> _Opened:
+    config = build(DataConfig, plain, str(path))
     if root is not None:
-        raise ValueError(f"{source}: a root belongs to a manifest: give the folder alone")
+        config = replace(config, root=str(root))
+    # rendered scenes are of any size and have no files to check
+    mix = open_dataset(config, canvas=_SCENE, split="train")
+    if not isinstance(mix, MixDataset):
+        raise ValueError(f"{path}: data of the name {config.name!r}, wanted a mix: add name: mix")
+    files = {name: part.source for name, part in mix.members.items() if isinstance(part.source, FileDataset)}
+    weights = {name: part.weight for name, part in zip(mix.members, mix.parts, strict=True)}
+    remarks = {name: (f"{weights[name] / sum(weights.values()):.0%} of the images in training",) for name in files}
+    return _Opened(title=f"mixed by {path}", root=Path(config.root or "."), splits=files, remarks=remarks)
+
+
+def _open_shards(path: Path) -> _Opened:
+    splits = {name: ShardDataset(path, split=name) for name in find_shards(str(path))}
+    return _Opened(title="Parquet shards", root=path, splits=splits, remarks=dict.fromkeys(splits, ()))
+
+
+def _open_tree(source: Path) -> _Opened:
     folder, layout = find_tree(source)
     if layout.dataset is None:
         raise WrongTreeError(

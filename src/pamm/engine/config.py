@@ -1,4 +1,4 @@
-"""What a run is made of: the model, the data, the augmentation, the optimisation and the folder it writes to.
+"""What a run is made of: the model, the augmentation, the optimisation and the folder it writes to.
 
 These classes are the keys of a YAML config and the options of the command line; the sentence under each field is
 its help text.
@@ -7,21 +7,7 @@ its help text.
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pamm.benchmarks import BENCHMARKS
-
-
-def _positive(owner: object, *names: str) -> None:
-    for name in names:
-        value = getattr(owner, name)
-        if value is not None and value <= 0:
-            raise ValueError(f"{name} must be greater than 0, got {value}")
-
-
-def _not_negative(owner: object, *names: str) -> None:
-    for name in names:
-        value = getattr(owner, name)
-        if value < 0:
-            raise ValueError(f"{name} must be 0 or more, got {value}")
+from pamm.engine.ranges import require_not_negative, require_positive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,48 +22,25 @@ class ModelChoice:
     """Pretrained ViT or DINO to take the encoder from: a folder or a hub name such as `facebook/dinov2-small`."""
     init: str | None = None
     """Weights to start from: a shipped name, a folder or a hub name. All that fits is taken over, the rest is new."""
+    frozen_blocks: int | Literal["all"] = 0
+    """First blocks of the encoder, along with what comes before them, that are kept as they are; `all` for the whole
+    encoder."""
+    lora_rank: int = 0
+    """Rank of low-rank adapters, trained in place of the encoder's own weights in all blocks that are not frozen; 0 for
+    none. The weights that are written hold them merged."""
+    lora_alpha: int = 16
+    """Strength of the adapters; what they add is scaled by it over their rank."""
 
     def __post_init__(self) -> None:
         """Check that the fields do not contradict each other."""
         if "tasks" in self.overrides:
             raise ValueError("model.overrides cannot hold tasks: name them under `tasks`")
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataConfig:
-    """Which labelled images to read."""
-
-    name: Literal["scenes", "folder", "nyud", "pascal_context"] = "scenes"
-    """Rendered scenes, a folder of one's own described by a manifest, NYUD-v2 or PASCAL-Context."""
-    seed: int = 0
-    """Rendered scenes: the series, so that different seeds never show the same scene."""
-    length: int = 200
-    """Rendered scenes: how many of the endless series."""
-    height: int | None = None
-    """Height of the network's input in pixels, a multiple of the patch; the one it is made for if left out."""
-    width: int | None = None
-    """Width of the network's input in pixels, a multiple of the patch; the one it is made for if left out."""
-    manifest: str | None = None
-    """Folder: path of the YAML manifest."""
-    root: str | None = None
-    """NYUD-v2 and PASCAL-Context: their folder. Folder: where the images lie, if not where the manifest says."""
-    split: str | None = None
-    """Name of a split. Left out: of NYUD-v2 and PASCAL-Context `train` to learn from and `val` to score on; of a folder
-    all images."""
-
-    def __post_init__(self) -> None:
-        """Check the ranges, and that the fields suit the named set."""
-        _positive(self, "length", "height", "width")
-        if self.name == "scenes" and (self.manifest or self.root or self.split):
-            raise ValueError(
-                "manifest, root and split belong to data on the disk: set --data.name folder, nyud or pascal_context"
-            )
-        if self.name in BENCHMARKS and self.manifest:
-            raise ValueError(f"data {self.name!r} needs no manifest: leave it out, or set --data.name folder")
-
-    def canvas(self, default: tuple[int, int]) -> tuple[int, int]:
-        """Height and width of the network's input, with ``default`` for what is left out."""
-        return self.height or default[0], self.width or default[1]
+        if self.frozen_blocks != "all":
+            require_not_negative(self, "frozen_blocks")
+        require_not_negative(self, "lora_rank")
+        require_positive(self, "lora_alpha")
+        if self.frozen_blocks == "all" and self.lora_rank:
+            raise ValueError("frozen_blocks 'all' leaves no block for adapters: leave it out, or lora_rank")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,11 +85,19 @@ class OptimConfig:
     """Largest norm of the gradient."""
     load_balancing: float = 0.0
     """Weight of the loss that keeps the experts equally used; the released code never computes it."""
+    layer_decay: float = 1.0
+    """Factor of the learning rate from each block of the encoder to the one before it, for example 0.75."""
+    encoder_lr: float = 1.0
+    """Factor of the learning rate in the encoder."""
+    accumulate: int = 1
+    """Batches per step and process: their gradients are averaged, in less memory than one large batch takes."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        _positive(self, "steps", "batch_size", "lr", "clip", "power")
-        _not_negative(self, "weight_decay", "warmup", "load_balancing")
+        require_positive(self, "steps", "batch_size", "lr", "clip", "power", "layer_decay", "encoder_lr", "accumulate")
+        require_not_negative(self, "weight_decay", "warmup", "load_balancing")
+        if self.layer_decay > 1:
+            raise ValueError(f"layer_decay must be at most 1, got {self.layer_decay}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +129,16 @@ class RunConfig:
     resume: bool | Literal["auto"] = False
     """Whether to go on with the run that `out` holds, from its last checkpoint; more `optim.steps` train on. `auto`: go
     on if there is a checkpoint, else begin; for jobs that a scheduler starts again."""
+    sync_batch_norm: bool = True
+    """Whether batch norms take their statistics over all processes, so that only the sum of their batches counts."""
+    nodes: int = 1
+    """Number of machines that train together, each with `devices` of its own."""
+    strategy: Literal["auto", "ddp", "fsdp"] = "auto"
+    """How processes share the work: each holds the whole network (ddp, and auto) or a part of every weight (fsdp)."""
+    compile: bool = False
+    """Whether torch compiles the network: minutes at the start, then faster steps on GPUs."""
+    channels_last: bool = False
+    """Whether images enter the network with the channels last in memory, as the network keeps its own maps."""
     checkpoint_every: int | None = None
     """Steps between two checkpoints besides those after validations; none if left out."""
     keep: int = 1
@@ -173,5 +154,6 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        _positive(self, "validate_every", "log_every", "devices", "threads", "checkpoint_every", "largest_loss")
-        _not_negative(self, "workers", "pictures", "keep")
+        require_positive(self, "validate_every", "log_every", "devices", "threads", "nodes")
+        require_positive(self, "checkpoint_every", "largest_loss")
+        require_not_negative(self, "workers", "pictures", "keep")

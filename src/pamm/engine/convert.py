@@ -1,21 +1,18 @@
 """Checkpoints of the released code to folders of weights, and back."""
 
 import json
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from pamm.data.files import atomic_write
 from pamm.engine.weights import load_weights, save_weights
 from pamm.models import PAMMConfig
+from pamm.models.foreign import read_foreign
 from pamm.models.released import from_released, to_released
 
 STATE, LOOSE, CONFIG = "model", "pamm_loose", "pamm_config"
@@ -120,16 +117,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     Raises:
         ValueError: if the file is damaged, or holds anything but plain data and tensors.
     """
-    try:
-        content: Any = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise ValueError(
-            f"{path}: holds Python objects, which can run code when they are read, so it was not read; or it is"
-            " damaged. Get it from its authors again, or save its state dict alone where you trust it"
-        ) from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, BadZipFile, SafetensorError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise ValueError(f"{path}: not a whole checkpoint ({reason}): copy or download it again") from error
+    content = read_foreign(path)
     state = content.get(STATE, content) if isinstance(content, dict) else content
     if not _is_state(state):
         raise ValueError(f"{path}: holds no state dict, by itself or under {STATE!r}: give a checkpoint of a network")

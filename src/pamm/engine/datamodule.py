@@ -5,11 +5,12 @@ from typing import Any
 
 import cv2
 import lightning as L
-import numpy as np
 import torch
 from torch.utils.data import DataLoader, Sampler
 
 from pamm.data.dataset import TransformedDataset
+from pamm.data.draws import Part, draw
+from pamm.data.mix import MixDataset
 from pamm.data.sample import SampleSource
 from pamm.data.transforms import TestTransform, TrainTransform
 from pamm.engine.config import AugmentConfig
@@ -18,7 +19,7 @@ from pamm.models import PAMMConfig
 
 
 class StreamSampler(Sampler[int]):
-    """An endless stream of shuffled passes over a data set, read from wherever training stands to the round's end.
+    """An endless stream of shuffled passes over one or several data sets, read from where training stands, by rounds.
 
     Number ``i`` of the stream depends only on the seed and ``i``, so a run that is resumed at any step reads what it
     would have read. The number given out is ``pass * length + index``: the data set draws its random numbers
@@ -28,7 +29,7 @@ class StreamSampler(Sampler[int]):
     def __init__(
         self,
         *,
-        length: int,
+        parts: Sequence[Part],
         round_size: int,
         seed: int,
         position: Callable[[], int],
@@ -38,7 +39,7 @@ class StreamSampler(Sampler[int]):
         """Describe the stream.
 
         Args:
-            length: size of the data set.
+            parts: sizes and weights of the data sets that follow each other; one for a plain data set.
             round_size: how many indices a round gives this process; an iteration that begins inside a round gives the
                 rest of it.
             seed: seed of the order.
@@ -46,7 +47,7 @@ class StreamSampler(Sampler[int]):
             rank: number of this process.
             processes: how many processes read the stream.
         """
-        self.length, self.round_size, self.seed, self.position = length, round_size, seed, position
+        self.parts, self.round_size, self.seed, self.position = tuple(parts), round_size, seed, position
         self.rank, self.processes = rank, processes
 
     def __len__(self) -> int:
@@ -56,13 +57,9 @@ class StreamSampler(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         """The next round, or what is left of it."""
         start = self.position()
-        current, order = -1, np.empty(0, dtype=np.int64)
-        for step in range(start, start + self.round_size - start % self.round_size):
-            number = step * self.processes + self.rank
-            turn, place = divmod(number, self.length)
-            if turn != current:
-                current, order = turn, np.random.default_rng([self.seed, turn]).permutation(self.length)
-            yield turn * self.length + int(order[place])
+        stop = start + self.round_size - start % self.round_size
+        numbers = draw(self.parts, start * self.processes, stop * self.processes, seed=self.seed)
+        yield from numbers[self.rank :: self.processes].tolist()
 
 
 def _single_thread(_: int) -> None:
@@ -87,6 +84,7 @@ class PAMMDataModule(L.LightningDataModule):
         round_steps: int,
         workers: int = 0,
         seed: int = 0,
+        accumulate: int = 1,
         replace_unreadable: bool = False,
     ) -> None:
         """Wrap the data sets.
@@ -99,12 +97,15 @@ class PAMMDataModule(L.LightningDataModule):
             val_canvas: (height, width) of validation inputs; smaller photos are padded, larger ones refused.
             augment: how training images vary.
             batch_size: images per batch.
-            round_steps: training batches between two validations.
+            round_steps: training steps between two validations.
             workers: reading processes.
             seed: seed of order and variation.
+            accumulate: batches per training step.
             replace_unreadable: whether other samples stand in for those that cannot be read.
         """
         super().__init__()
+        whole = Part(size=len(train_set), weight=1.0)
+        self.parts = train_set.parts if isinstance(train_set, MixDataset) else (whole,)
         transform = TrainTransform(
             train_canvas,
             model.tasks,
@@ -117,15 +118,16 @@ class PAMMDataModule(L.LightningDataModule):
         self.train_set = TransformedDataset(train_set, transform, model.tasks, seed=seed, **inputs)
         self.val_set = TransformedDataset(val_set, TestTransform(val_canvas, model.tasks), model.tasks, **inputs)
         self.batch_size, self.round_steps, self.workers, self.seed = batch_size, round_steps, workers, seed
+        self.step_size = batch_size * accumulate
 
     def _position(self) -> int:
-        return self.trainer.global_step * self.batch_size if self.trainer else 0
+        return self.trainer.global_step * self.step_size if self.trainer else 0
 
     def train_dataloader(self) -> DataLoader[dict[str, object]]:
         """Batches of one round, beginning where training stands."""
         sampler = StreamSampler(
-            length=len(self.train_set),
-            round_size=self.round_steps * self.batch_size,
+            parts=self.parts,
+            round_size=self.round_steps * self.step_size,
             seed=self.seed,
             position=self._position,
             rank=self.trainer.global_rank if self.trainer else 0,

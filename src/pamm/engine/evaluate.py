@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
 import torch
+from rich.markup import escape
 from rich.table import Table
 from torch.utils.data import DataLoader
 
@@ -85,9 +86,9 @@ class EvalResult:
                 raise ValueError(f"{where}: task {name}: {task.headline!r} is not among the scores: score it again")
         return result
 
-    def table(self) -> Table:
-        """A table for the terminal."""
-        table = Table(title=f"{self.images} images, {self.seconds:.0f} s")
+    def table(self, name: str = "") -> Table:
+        """A table for the terminal, headed by the name of the data set."""
+        table = Table(title=", ".join(filter(None, (escape(name), f"{self.images} images", f"{self.seconds:.0f} s"))))
         for column in ("task", "score", "value", "best constant"):
             table.add_column(column, justify="left" if column in ("task", "score") else "right")
         for name, result in self.tasks.items():
@@ -172,10 +173,11 @@ def evaluate(
         progress: called with the number of images scored or failed, and in all.
 
     Returns:
-        The scores, and those of the best constant prediction. Samples that cannot be read are left out and listed.
+        The scores, and those of the best constant prediction, of the tasks of which some pixel has a label. Samples
+        that cannot be read are left out and listed.
 
     Raises:
-        ValueError: if network and data share no task or disagree about one, or no sample can be read.
+        ValueError: if network and data share no task or disagree about one, or no sample can be read or has a label.
     """
     tasks = common_tasks(model.config.tasks, dataset.tasks)
     start = time.perf_counter()
@@ -186,6 +188,7 @@ def evaluate(
     scores, constants = task_scores(tasks), best_constants(tasks)
     done = 0
     failed: dict[str, str] = {}
+    labelled: set[str] = set()
     for batches, unreadable in DataLoader(
         inputs, batch_size=batch_size, num_workers=workers, collate_fn=collate_readable
     ):
@@ -195,6 +198,8 @@ def evaluate(
                 label = batch["labels"][task.name]
                 scores[task.name].update(outputs[task.name].float().cpu(), label)
                 constants[task.name].update(label)
+                if task.name not in labelled and task.valid(label).any():
+                    labelled.add(task.name)
             done += len(batch["image"])
         failed |= {item.name: item.message for item in unreadable}
         if progress is not None:
@@ -203,8 +208,12 @@ def evaluate(
         raise ValueError(
             f"none of {len(failed)} images can be scored, the first because: {next(iter(failed.values()))}"
         )
+    if not labelled:
+        raise ValueError(
+            f"none of {done} images has a label of {', '.join(task.name for task in tasks)}: correct the data"
+        )
     results = {}
-    for task in tasks:
+    for task in (task for task in tasks if task.name in labelled):
         score = scores[task.name]
         results[task.name] = TaskResult(
             headline=score.headline,

@@ -71,6 +71,7 @@ def fit(
         round_steps=run.validate_every,
         workers=run.workers,
         seed=run.seed,
+        accumulate=optim.accumulate,
         replace_unreadable=run.unreadable == "skip",
     )
     data.train_set.sample(0)
@@ -82,8 +83,10 @@ def fit(
     if run.threads is not None:
         torch.set_num_threads(run.threads)
     keep_memory()
-    network.set_recompute(run.recompute)
-    module = PAMMModule(network, optim, scored=scored, seed=run.seed)
+    network.set_recompute(run.recompute).set_synced(run.sync_batch_norm)
+    module = PAMMModule(
+        network, optim, scored=scored, seed=run.seed, compiled=run.compile, channels_last=run.channels_last
+    )
     # the first of several processes holds the folder for all
     with only_run(folder) if trainer.is_global_zero else nullcontext():
         _run(trainer, module, data, folder, record or {}, resume=run.resume)

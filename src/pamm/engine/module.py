@@ -5,14 +5,18 @@ from typing import Any
 
 import lightning as L
 import torch
+from lightning.pytorch.strategies import ModelParallelStrategy
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
 
 from pamm.engine.config import OptimConfig
 from pamm.engine.parameter_groups import parameter_groups
-from pamm.losses import load_balancing_loss, multi_task_loss
-from pamm.metrics import task_scores
+from pamm.engine.sharding import shard
+from pamm.losses import count_labels, load_balancing_loss, multi_task_loss
+from pamm.metrics import LabelledMean, task_scores
 from pamm.models import PAMM
+from pamm.ops.processes import count_processes, sum_over_processes
 from pamm.tasks import Task
 
 Batch = dict[str, Any]
@@ -21,7 +25,16 @@ Batch = dict[str, Any]
 class PAMMModule(L.LightningModule):
     """Trains a network on the weighted sum of its tasks' losses."""
 
-    def __init__(self, model: PAMM, optim: OptimConfig, *, scored: tuple[Task, ...], seed: int = 0) -> None:
+    def __init__(
+        self,
+        model: PAMM,
+        optim: OptimConfig,
+        *,
+        scored: tuple[Task, ...],
+        seed: int = 0,
+        compiled: bool = False,
+        channels_last: bool = False,
+    ) -> None:
         """Take a network and how to train it.
 
         Args:
@@ -30,44 +43,74 @@ class PAMMModule(L.LightningModule):
             scored: the tasks that the validation images have labels for.
             seed: seed of the noise in the gates and of stochastic depth. Step ``i`` always draws the same noise, so
                 a resumed run repeats an uninterrupted one.
+            compiled: whether torch compiles the network.
+            channels_last: whether images enter it with their channels last in memory.
         """
         super().__init__()
         self.model, self.optim, self.seed = model, optim, seed
+        self.compiled, self.network = compiled, model.forward_with_gates
+        self.layout = torch.channels_last if channels_last else torch.contiguous_format
         self.started = False
         # the one holds the scores as typed objects, the other moves them from device to device
         self.scores = task_scores(scored)
         self.score_modules = nn.ModuleDict(self.scores)
+        self.losses = {task.name: LabelledMean(task) for task in scored}
+        self.loss_modules = nn.ModuleDict(self.losses)
+
+    @property
+    def sharded(self) -> bool:
+        """Whether each process holds a part of every weight only."""
+        return isinstance(self.trainer.strategy, ModelParallelStrategy)
+
+    def configure_model(self) -> None:
+        """Share the weights out among the processes, and compile the network, where that is wanted."""
+        if self.sharded and not isinstance(self.model, FSDPModule):
+            assert self.device_mesh is not None
+            shard(self.model, self.device_mesh["data_parallel"])
+        # what sharding made of it
+        self.network = self.model.forward_with_gates
+        if self.compiled:
+            self.network = torch.compile(self.network)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Seed the step's noise."""
+        """Seed the noise of the step's batch."""
         self.started = True
-        torch.manual_seed((self.seed * 1_000_003 + self.global_step) * 1009 + self.global_rank)
+        accumulate = self.optim.accumulate
+        number = (self.seed * 1_000_003 + self.global_step) * accumulate + batch_idx % accumulate
+        torch.manual_seed(number * 1009 + self.global_rank)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Loss of one batch."""
-        outputs, gates = self.model.forward_with_gates(batch["image"])
-        total, losses = multi_task_loss(outputs, batch["labels"], self.model.config.tasks)
+        outputs, gates = self.network(batch["image"].contiguous(memory_format=self.layout))
+        counts = count_labels(batch["labels"], self.model.config.tasks, over_processes=True)
+        total, losses = multi_task_loss(outputs, batch["labels"], self.model.config.tasks, counts)
         if self.optim.load_balancing > 0:
-            losses["load_balancing"] = load_balancing_loss(gates)
+            losses["load_balancing"] = load_balancing_loss(gates, over_processes=True)
             total = total + self.optim.load_balancing * losses["load_balancing"]
-        self._log("train", total, losses)
+        self._log("train", *_of_batch(total, losses))
         return total
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Losses and scores of one batch."""
-        outputs = self.model(batch["image"])
-        total, losses = multi_task_loss(outputs, batch["labels"], self.model.config.tasks)
-        self._log("val", total, losses, batch_size=len(batch["image"]), sync_dist=True)
+        outputs, _ = self.network(batch["image"].contiguous(memory_format=self.layout))
+        _, losses = multi_task_loss(outputs, batch["labels"], self.model.config.tasks)
         for name, score in self.scores.items():
             score.update(outputs[name], batch["labels"][name])
+            self.losses[name].update(losses[name], batch["labels"][name])
 
     def on_validation_epoch_end(self) -> None:
-        """Log the scores over the whole set."""
-        for name, score in self.scores.items():
-            values = score.compute()
-            # already summed over processes; the option only keeps Lightning from warning
+        """Log losses and scores over the whole set, of the tasks that it has labels for."""
+        means = {name: mean for name, loss in self.losses.items() if (mean := loss.compute()).images > 0}
+        weights = {task.name: task.loss_weight for task in self.model.config.tasks}
+        if means:
+            total = torch.stack([weights[name] * mean.value for name, mean in means.items()]).sum()
+            self._log("val", total, {name: mean.value for name, mean in means.items()}, sync_dist=True)
+        for name in means:
+            # already summed over processes, as the losses are; the option only keeps Lightning from warning
+            values = self.scores[name].compute()
             self.log_dict({f"val/{name}/{key}": value for key, value in values.items()}, sync_dist=True)
-            score.reset()
+        for metric in (*self.scores.values(), *self.losses.values()):
+            metric.reset()
 
     def _log(self, stage: str, total: Tensor, losses: dict[str, Tensor], **options: Any) -> None:
         self.log(f"{stage}/loss", total.detach(), prog_bar=True, **options)
@@ -76,7 +119,14 @@ class PAMMModule(L.LightningModule):
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """The optimiser and its schedule, stepped after every batch."""
         kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[self.optim.name]
-        optimizer = kind(parameter_groups(self.model, weight_decay=self.optim.weight_decay), lr=self.optim.lr)
+        groups = parameter_groups(
+            self.model,
+            weight_decay=self.optim.weight_decay,
+            lr=self.optim.lr,
+            layer_decay=self.optim.layer_decay,
+            encoder_lr=self.optim.encoder_lr,
+        )
+        optimizer = kind(groups, lr=self.optim.lr)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
@@ -84,3 +134,10 @@ class PAMMModule(L.LightningModule):
         """Share of the full learning rate: a linear rise, times the polynomial decay of the paper."""
         rise = min(1.0, (step + 1) / (self.optim.warmup + 1))
         return rise * math.pow(max(0.0, 1 - step / self.optim.steps), self.optim.power)
+
+
+@torch.no_grad()
+def _of_batch(total: Tensor, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+    """Losses of the whole batch of all processes, in one exchange."""
+    mean = sum_over_processes(torch.stack((total, *losses.values()))) / count_processes()
+    return mean[0], dict(zip(losses, mean[1:], strict=True))

@@ -14,7 +14,8 @@ import yaml
 from jsonargparse import get_loader
 
 from pamm.benchmarks import BENCHMARKS
-from pamm.engine.config import AugmentConfig, DataConfig, ModelChoice, OptimConfig, RunConfig
+from pamm.engine.config import AugmentConfig, ModelChoice, OptimConfig, RunConfig
+from pamm.engine.data_config import DataConfig
 from pamm.engine.datasets import open_dataset
 from pamm.engine.train import choose_tasks, input_canvas
 from pamm.models import PAMMConfig, create_model

@@ -5,11 +5,14 @@ from pathlib import Path
 
 import torch
 
-from pamm.engine.config import AugmentConfig, DataConfig, ModelChoice, OptimConfig, RunConfig
+from pamm.data.mix import MixDataset
+from pamm.engine.config import AugmentConfig, ModelChoice, OptimConfig, RunConfig
+from pamm.engine.data_config import DataConfig
 from pamm.engine.datasets import open_dataset, usual_canvas
 from pamm.engine.weights import load_weights
 from pamm.losses import LOSSES
 from pamm.models import create_model
+from pamm.models.adapters import add_adapters
 from pamm.models.build import resolve_config
 from pamm.models.transfer import transfer_weights
 from pamm.names import unknown_name
@@ -33,7 +36,7 @@ def train(
     Args:
         model: which network, and its first weights.
         data: images to learn from.
-        val: images to validate on; manifest, root and size are those of `data` if left out.
+        val: images to validate on; manifest, root, sets, storage options and size are those of `data` if left out.
         augment: how training images vary.
         optim: how the weights are learnt.
         run: where the run is kept and how it is carried out.
@@ -52,14 +55,15 @@ def train(
         from pamm.engine.fit import fit
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(f"training needs {error.name}: pip install 'pamm[train]'") from error
-    if data.name == val.name:
-        val = replace(val, manifest=val.manifest or data.manifest, root=val.root or data.root)
+    val = val.filled(data)
     canvas = input_canvas(model, data)
     train_set = open_dataset(data, canvas=canvas, split="train")
-    val_set = open_dataset(val, canvas=canvas)
+    val_set = open_dataset(val, canvas=canvas, tasks=train_set.tasks)
     chosen = choose_tasks(train_set.tasks, tasks, losses or {}, loss_weights or {})
     if augment.crop_task is not None and augment.crop_task not in (known := _known(train_set.tasks)):
         raise unknown_name("task to crop by", augment.crop_task, known)
+    if isinstance(train_set, MixDataset):
+        train_set = train_set.with_labels_of([task.name for task in chosen])
     record = {
         "model": asdict(model),
         "data": asdict(data),
@@ -76,6 +80,10 @@ def train(
     network = create_model(model.preset, tasks=chosen, pretrained=model.encoder_weights, **overrides)
     if model.init is not None:
         transfer_weights(load_weights(model.init), network)
+    if model.lora_rank and model.frozen_blocks != "all":
+        add_adapters(network.encoder, rank=model.lora_rank, alpha=model.lora_alpha, frozen_blocks=model.frozen_blocks)
+    elif model.frozen_blocks:
+        network.encoder.freeze(None if model.frozen_blocks == "all" else model.frozen_blocks)
     return fit(
         network,
         train_set,

@@ -10,6 +10,7 @@ import lightning as L
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.strategies import ModelParallelStrategy
 
 from pamm.engine.callbacks import DrawSamples, KeepWeights
 from pamm.engine.config import OptimConfig, RunConfig
@@ -32,11 +33,13 @@ def build_trainer(folder: Path, data: PAMMDataModule, *, optim: OptimConfig, run
             default_root_dir=folder,
             accelerator=run.accelerator,
             devices=run.devices,
-            strategy="ddp" if run.devices > 1 else "auto",
+            num_nodes=run.nodes,
+            strategy=_strategy(run),
             precision=run.precision,
             max_steps=optim.steps,
             max_epochs=-1,
             gradient_clip_val=optim.clip,
+            accumulate_grad_batches=optim.accumulate,
             log_every_n_steps=min(run.log_every, run.validate_every),
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
@@ -62,6 +65,15 @@ def build_trainer(folder: Path, data: PAMMDataModule, *, optim: OptimConfig, run
         raise ValueError(f"run.accelerator {run.accelerator!r}, run.precision {run.precision!r}: {error}") from error
     except ModuleNotFoundError as error:
         raise ValueError(f"run.accelerator {run.accelerator!r} needs software that is not here: {error}") from error
+
+
+def _strategy(run: RunConfig) -> str | ModelParallelStrategy:
+    processes = run.devices * run.nodes
+    if run.strategy == "fsdp":
+        return ModelParallelStrategy(
+            data_parallel_size=processes, tensor_parallel_size=1, save_distributed_checkpoint=False
+        )
+    return "ddp" if processes > 1 or run.strategy == "ddp" else "auto"
 
 
 def logs(folder: Path, *, step: int) -> list[Logger]:
@@ -90,6 +102,8 @@ def quiet() -> Iterator[None]:
         warnings.filterwarnings("ignore", message=".*treespec.*")
         # The order of the images follows from the number of steps: every loader can go on from the middle of a round.
         warnings.filterwarnings("ignore", message=".*your dataloader is not resumable")
+        # Frozen parts of an encoder are meant to be.
+        warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")
         # On a CPU, depthwise kernels get gradients in another layout than several processes exchange; they are copied.
         warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
         try:

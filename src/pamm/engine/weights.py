@@ -17,6 +17,7 @@ from torch import Tensor
 
 from pamm.data.files import atomic_write
 from pamm.models import PAMM, PAMMConfig, create_model
+from pamm.models.adapters import merged_state
 from pamm.names import misfits
 
 WEIGHTS_FILE = "model.safetensors"
@@ -36,9 +37,17 @@ def list_shipped() -> list[str]:
     return sorted(file.parent.name for file in root.glob(f"*/{WEIGHTS_FILE}"))
 
 
-def save_weights(model: PAMM, folder: str | Path, *, card: str | None = None, dtype: torch.dtype | None = None) -> Path:
+def save_weights(
+    model: PAMM,
+    folder: str | Path,
+    *,
+    card: str | None = None,
+    dtype: torch.dtype | None = None,
+    state: Mapping[str, Tensor] | None = None,
+) -> Path:
     """Write a network's weights and config to a folder, made if need be.
 
+    Low-rank adapters are merged: what is loaded again is a plain network.
     The files take their names only when all of them are written.
 
     Args:
@@ -47,6 +56,7 @@ def save_weights(model: PAMM, folder: str | Path, *, card: str | None = None, dt
         card: text of the model card, Markdown, if one is wanted.
         dtype: type in which numbers with a fraction are stored, for example ``torch.float16`` for half the size;
             loading brings them back to the network's own type. By default they stay as they are.
+        state: the network's weights, if its own are not whole.
 
     Returns:
         The folder.
@@ -57,7 +67,7 @@ def save_weights(model: PAMM, folder: str | Path, *, card: str | None = None, dt
     if model.fused:
         raise ValueError("a fused network has no weights of its own: save the one it was made from")
     folder = Path(folder)
-    tensors = {name: _stored(name, value, dtype) for name, value in model.state_dict().items()}
+    tensors = {name: _stored(name, value, dtype) for name, value in merged_state(model, state).items()}
     config = json.dumps(model.config.to_dict(), indent=2, ensure_ascii=False) + "\n"
     with ExitStack() as stack:
         weights_path, config_path = (

@@ -5,12 +5,16 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor
 
+from pamm.losses.counts import Counts, count_labels
 from pamm.losses.pixels import LOSSES
 from pamm.tasks import Task
 
 
 def multi_task_loss(
-    outputs: Mapping[str, Tensor], labels: Mapping[str, Tensor], tasks: Iterable[Task]
+    outputs: Mapping[str, Tensor],
+    labels: Mapping[str, Tensor],
+    tasks: Iterable[Task],
+    counts: Mapping[str, Counts] | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Weighted sum of the losses of several tasks.
 
@@ -18,9 +22,11 @@ def multi_task_loss(
         outputs: by task name, (b, channels, H, W) raw output of the network.
         labels: by task name, (b, label_channels, H, W).
         tasks: the tasks to sum over, each with its ``loss`` and ``loss_weight``.
+        counts: by task name, as :func:`pamm.losses.count_labels` gives them, if the labels are one process's share of
+            the batch.
 
     Returns:
-        The sum with weights, and each task's loss without.
+        The sum with weights, and each task's loss without; of several processes, the mean of theirs is the batch's.
 
     Raises:
         ValueError: if there is no task, a task names an unknown loss, an output or a label is missing, or shapes
@@ -44,7 +50,8 @@ def multi_task_loss(
                 f"task {task.name}: got output {tuple(output.shape)} and label {tuple(label.shape)}; "
                 f"wanted {task.channels} output channels and a label of shape {wanted}"
             )
-        losses[task.name] = LOSSES[task.loss](output, label, task)
+        count = count_labels(labels, [task])[task.name] if counts is None else counts[task.name]
+        losses[task.name] = LOSSES[task.loss](output, label, task, count)
         weighted.append(task.loss_weight * losses[task.name])
     if not weighted:
         raise ValueError("no task was given: a loss needs one or more")

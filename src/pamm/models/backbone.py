@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pamm.models.config import STAGES
+from pamm.models.layered import LayeredEncoder
 from pamm.models.layers import Grid, exempt
 from pamm.models.recompute import call
 
@@ -70,7 +71,7 @@ class Rotary(nn.Module):
         return angles.cos().to(like.dtype), angles.sin().to(like.dtype)
 
 
-class Encoder(nn.Module):
+class Encoder(LayeredEncoder):
     """Patches, positions and blocks, with four taps."""
 
     def __init__(
@@ -103,12 +104,23 @@ class Encoder(nn.Module):
         self.position = None if position is None else exempt(position[None])
         self.class_token = None if class_token is None else exempt(class_token[None, None])
         self.registers = None if registers is None else exempt(registers[None])
-        self.antialias, self.recompute = antialias, False
+        self.antialias = antialias
 
     @property
     def taps(self) -> tuple[int, ...]:
         """How many blocks come before each tap."""
         return tuple(len(self.blocks) * (tap + 1) // STAGES for tap in range(STAGES))
+
+    def layers(self) -> list[list[nn.Parameter]]:
+        """Parameters by depth: of patches, positions and further tokens, of each block, of the norm."""
+        blocks = [list(block.parameters()) for block in self.blocks]
+        last = list(self.norm.parameters())
+        known = {parameter for layer in (*blocks, last) for parameter in layer}
+        return [[parameter for parameter in self.parameters() if parameter not in known], *blocks, last]
+
+    def parts(self) -> list[nn.Module]:
+        """The blocks."""
+        return list(self.blocks)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Encode an image.

@@ -72,10 +72,11 @@ def create_model(
         released: ``nyud`` or ``pascal``: the form of the released code, :data:`RELEASED_FORM`, and that data set's
             tasks; its sizes too, unless a preset or config is named. Left out, the form is the paper's.
         tasks: tasks to predict, by name or as records; those of the config if left out.
-        pretrained: local folder or hub name of a ViT, DINOv2 or DINOv3, for example ``google/vit-base-patch16-224``
-            or ``facebook/dinov2-small``: the encoder takes its form, its weights and its normalisation, and
-            ``image_size``, unless it is given, is cut to multiples of its patch size. Nothing is fetched unless this
-            is given.
+        pretrained: local folder, hub name or file of tensors of a ViT, DINOv2, DINOv3 or another backbone of
+            transformers, for example ``google/vit-base-patch16-224``, ``facebook/dinov2-small`` or
+            ``microsoft/swin-tiny-patch4-window7-224``: the encoder takes its form, its weights and its normalisation,
+            and ``image_size``, unless it is given, is cut to multiples of its patch size. Nothing is fetched unless
+            this is given.
         **overrides: fields of the config to change.
 
     Returns:
@@ -94,7 +95,7 @@ def create_model(
     return PAMM(
         config,
         encoder=build_encoder(config) if pretrained is None else load_encoder(pretrained, config),
-        stages=[Stage(config) for _ in range(config.stages)],
+        stages=[Stage(config, inputs=width) for width in config.tap_widths],
         fusion=Fusion(config),
         heads=Heads(config),
     ).train()  # transformers gives pretrained modules in evaluation mode
@@ -131,7 +132,7 @@ def resolve_config(
         overrides["tasks"] = get_tasks(tasks)
     if pretrained is not None:
         theirs = known_settings(pretrained) if offline else read_settings(pretrained)
-        patch = theirs["patch_size"]
+        patch = {"patch_size": config.patch_size, **theirs, **overrides}["patch_size"]
         size = tuple(max(patch, side // patch * patch) for side in config.image_size)
         overrides = {"image_size": size, **theirs, **overrides}
     return replace(config, **overrides)

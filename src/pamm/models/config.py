@@ -14,7 +14,7 @@ from pamm.tasks import TASKS, Task, get_tasks
 STAGES = 4
 """Number of taps of the encoder, and of decoder stages."""
 
-EncoderKind = Literal["vit", "dinov2", "dinov3"]
+EncoderKind = Literal["vit", "dinov2", "dinov3", "backbone"]
 LocalMixing = Literal["depthwise", "none"]
 MixingOrder = Literal["released", "mamba"]
 DeltaInit = Literal["mamba", "zero"]
@@ -40,9 +40,11 @@ class PAMMConfig:
     """Standard deviation of the red, green and blue values that the input is normalised with."""
 
     encoder: EncoderKind = "vit"
-    """Kind of encoder: a ViT without class token, as in the paper, a DINOv2, or a DINOv3 of the ViT family."""
+    """Kind of encoder: a ViT without class token, as in the paper, a DINOv2, a DINOv3 of the ViT family, or any other
+    backbone of transformers."""
     patch_size: int = 16
-    """Side in pixels of the square patches the encoder cuts the image into."""
+    """Side in pixels of the square patches the encoder cuts the image into. The maps of a ``backbone`` are brought to
+    that grid."""
     encoder_width: int = 1024
     """Number of channels of the encoder."""
     encoder_depth: int = 24
@@ -62,6 +64,10 @@ class PAMMConfig:
     A DINOv3 has no such embedding."""
     stochastic_depth: float = 0.15
     """Chance of dropping the last encoder block's branches in training; it grows linearly from 0 at the first."""
+    encoder_config: dict[str, Any] | None = None
+    """Form of a ``backbone``, as transformers writes it; the encoder's other sizes then say nothing."""
+    encoder_widths: tuple[int, int, int, int] | None = None
+    """Channels of the four maps of a ``backbone``."""
 
     d_model: int = 768
     """Decoder width d. The paper's: 768 for NYUD-v2, 1024 for PASCAL-Context."""
@@ -197,6 +203,10 @@ class PAMMConfig:
         ):
             if wrong and self.encoder in kinds:
                 raise ValueError(f"{message}, for the encoder {self.encoder!r}")
+        for name in ("encoder_config", "encoder_widths"):
+            if (getattr(self, name) is None) == (self.encoder == "backbone"):
+                wanted = "be given" if self.encoder == "backbone" else "be left out"
+                raise ValueError(f"{name} is {getattr(self, name)}, must {wanted}, for the encoder {self.encoder!r}")
         if self.encoder_registers < 0:
             raise ValueError(f"encoder_registers is {self.encoder_registers}, must be 0 or more")
 
@@ -213,6 +223,11 @@ class PAMMConfig:
         for name in ("encoder_mlp_ratio", "encoder_norm_eps"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, must be a positive number")
+
+    @property
+    def tap_widths(self) -> tuple[int, ...]:
+        """Channels of the encoder's maps that the stages read."""
+        return (self.encoder_widths or (self.encoder_width,) * STAGES)[self.skipped_stages :]
 
     @property
     def inner_width(self) -> int:

@@ -18,6 +18,8 @@ from transformers import (
 
 from pamm.models.backbone import DropPath, Encoder, Rotary
 from pamm.models.config import EncoderKind, PAMMConfig
+from pamm.models.feature_backbone import build_backbone
+from pamm.models.layered import LayeredEncoder
 from pamm.models.layers import Grid
 
 TheirModel = ViTModel | Dinov2Model | Dinov2WithRegistersModel | DINOv3ViTModel
@@ -33,8 +35,10 @@ class Kind:
     """Makes an encoder of the modules of their model, given the grid of its position embedding."""
 
 
-def build_encoder(config: PAMMConfig) -> Encoder:
+def build_encoder(config: PAMMConfig) -> LayeredEncoder:
     """Build the encoder of a config with new weights."""
+    if config.encoder == "backbone":
+        return build_backbone(config)
     return encoder_from(KINDS[config.encoder].build(config), config)
 
 
@@ -159,4 +163,4 @@ KINDS: dict[EncoderKind, Kind] = {
     "dinov2": Kind(_build_dinov2, _take_dinov2),
     "dinov3": Kind(_build_dinov3, _take_dinov3),
 }
-"""The kinds by the names that a config gives them."""
+"""The kinds by the names that a config gives them, but for backbones, whose modules serve as they are."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pamm.models.batch_norm import BatchNorm2d
 from pamm.models.config import STAGES, PAMMConfig
 from pamm.models.layers import Grid, TaskBatchNorm, TaskLinear, TaskTokenConv
 from pamm.models.recompute import call
@@ -65,7 +66,7 @@ class Head(nn.Module):
         super().__init__()
         self.scale = scale
         self.conv = nn.Conv2d(width, width, 3, padding=1)
-        self.norm: nn.Module = nn.BatchNorm2d(width)
+        self.norm: nn.Module = BatchNorm2d(width)
         self.predict = nn.Conv2d(width, channels, 1)
 
     def forward(self, maps: Tensor) -> Tensor:

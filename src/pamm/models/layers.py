@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pamm.models.batch_norm import SyncedBatchNorm
 from pamm.ops.token_conv import token_conv
 
 Grid = tuple[int, int]
@@ -105,7 +106,7 @@ class TaskGroupNorm(nn.GroupNorm):
         super().__init__(tasks * groups, tasks * channels)
 
 
-class TaskBatchNorm(nn.BatchNorm1d):
+class TaskBatchNorm(SyncedBatchNorm, nn.BatchNorm1d):
     """Batch norm on tokens (T, b, L, C): channels have statistics of their own, so it equals one norm per task."""
 
     def __init__(self, *, tasks: int, channels: int) -> None:

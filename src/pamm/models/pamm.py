@@ -3,27 +3,25 @@
 Letters: ``b`` batch, ``T`` tasks, ``L`` patches of an ``h × w`` grid, ``d`` decoder width, ``M`` experts.
 """
 
-from functools import lru_cache
 from typing import Self
 
-import torch
 from torch import Tensor, nn
 
-from pamm.models.backbone import Encoder
+from pamm.models.batch_norm import SyncedBatchNorm
 from pamm.models.config import PAMMConfig
 from pamm.models.fusion import Fusion, Heads
+from pamm.models.layered import LayeredEncoder
 from pamm.models.layers import lay_out_kernels
 from pamm.models.recompute import call
 from pamm.models.stage import Stage
-from pamm.ops import checked_orders, scan_orders
-from pamm.ops.scan_order import ScanKind
+from pamm.ops.kept_orders import kept_orders
 
 
 class PAMM(nn.Module):
     """Parameter Aware Mamba Model (arXiv 2511.14503), built from ready parts; see :func:`pamm.models.create_model`."""
 
     def __init__(
-        self, config: PAMMConfig, *, encoder: Encoder, stages: list[Stage], fusion: Fusion, heads: Heads
+        self, config: PAMMConfig, *, encoder: LayeredEncoder, stages: list[Stage], fusion: Fusion, heads: Heads
     ) -> None:
         """Build the layer.
 
@@ -63,6 +61,13 @@ class PAMM(nn.Module):
             part.recompute = recompute
         return self
 
+    def set_synced(self, synced: bool = True) -> Self:
+        """Choose whether batch norms in training take their statistics over all processes that train together."""
+        for part in self.modules():
+            if isinstance(part, SyncedBatchNorm):
+                part.synced = synced
+        return self
+
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Predict all maps.
 
@@ -96,7 +101,7 @@ class PAMM(nn.Module):
             )
         size = (sides[0], sides[1])
         grid = (size[0] // patch, size[1] // patch)
-        orders = orders_on(image.device, self.config.scan_kind, *grid, self.config.scan_directions)
+        orders = kept_orders(image.device, self.config.scan_kind, *grid, self.config.scan_directions)
         outputs: list[Tensor] = []
         gates: list[Tensor] = []
         taps = self.encoder(image)[self.config.skipped_stages :]
@@ -105,10 +110,3 @@ class PAMM(nn.Module):
             outputs.append(output)
             gates += stage_gates.values()
         return self.heads(self.fusion(outputs, grid), grid, size), gates
-
-
-@lru_cache(maxsize=64)
-def orders_on(device: torch.device, kind: ScanKind, height: int, width: int, directions: int) -> Tensor:
-    """The orders in which a grid is read, (K, L), kept on the device."""
-    with torch.inference_mode(False):  # a tensor made in inference mode could not serve training later
-        return checked_orders(scan_orders(kind, height, width, directions).to(device))

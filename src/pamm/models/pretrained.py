@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
 from transformers import (
     AutoConfig,
     Dinov2Model,
@@ -15,11 +16,15 @@ from transformers import (
     ViTModel,
 )
 from transformers.image_processing_base import ImageProcessingMixin
+from transformers.utils.hub import cached_file
 
-from pamm.models.backbone import Encoder
 from pamm.models.config import EncoderKind, PAMMConfig
-from pamm.models.encoder_kinds import activation, encoder_from
+from pamm.models.encoder_kinds import activation, build_encoder, encoder_from
+from pamm.models.feature_backbone import BACKBONES, backbone_class, backbone_from, backbone_settings, with_drop_path
 from pamm.models.hub_encoders import HUB_ENCODERS
+from pamm.models.layered import LayeredEncoder
+from pamm.models.original_names import STATE_FILES, original_settings, original_tensors, read_tensors
+from pamm.names import misfits
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,8 @@ SIZES = (
     "encoder_gated_mlp",
     "encoder_registers",
     "position_grid",
+    "encoder_config",
+    "encoder_widths",
 )
 """Fields of the config that say which tensors an encoder has."""
 
@@ -87,7 +94,9 @@ def read_settings(source: str) -> dict[str, Any]:
     """Read the form of a pretrained encoder.
 
     Args:
-        source: local folder or hub name.
+        source: local folder, hub name, or file of tensors. Beside a file may lie the ``config.json`` of transformers or
+            of timm; without one the form is read off the tensors, which then have the names of timm or of the DINOs'
+            authors.
 
     Returns:
         The encoder's fields of :class:`PAMMConfig`, and the normalisation of its input if it is given.
@@ -95,14 +104,24 @@ def read_settings(source: str) -> dict[str, Any]:
     Raises:
         ValueError: if the source cannot be reached or is no encoder the network can use.
     """
-    theirs = _read_config(source)
+    plain = _plain_config(source)
+    if "model_type" in plain:
+        return _form(_their_config(source), source) | _normalisation(source)
+    trained = plain.get("pretrained_cfg", {})
+    given = {name: tuple(trained[name]) for name in ("mean", "std") if name in trained}
+    return original_settings(_tensors(source)) | given
+
+
+def _form(theirs: PreTrainedConfig, source: str) -> dict[str, Any]:
+    if theirs.model_type in BACKBONES:
+        return backbone_settings(theirs)
     form = SOURCES[theirs.model_type]
     gated = getattr(theirs, "use_gated_mlp", False)
     for name, wanted in (FIXED | {"hidden_act": activation(gated)}).items():
         value = getattr(theirs, name, wanted)
         if value != wanted:
             raise ValueError(f"encoder {source!r} has {name} = {value!r}, only {wanted!r} is supported: choose another")
-    settings = {
+    return {
         "encoder": form.kind,
         "patch_size": theirs.patch_size,
         "encoder_width": theirs.hidden_size,
@@ -114,49 +133,108 @@ def read_settings(source: str) -> dict[str, Any]:
         "encoder_norm_eps": theirs.layer_norm_eps,
         "position_grid": _grid(theirs) if form.position_grid else None,
     }
+
+
+def _normalisation(source: str) -> dict[str, Any]:
     try:
-        processor, _ = ImageProcessingMixin.get_image_processor_dict(source)
+        processor, _ = ImageProcessingMixin.get_image_processor_dict(_folder(source))
     except OSError:
-        return settings
+        return {}
     names = {"image_mean": "mean", "image_std": "std"}
-    return settings | {ours: tuple(processor[name]) for name, ours in names.items() if name in processor}
+    return {ours: tuple(processor[name]) for name, ours in names.items() if name in processor}
 
 
-def load_encoder(source: str, config: PAMMConfig) -> Encoder:
+def load_encoder(source: str, config: PAMMConfig) -> LayeredEncoder:
     """Load a pretrained encoder.
 
     Args:
-        source: local folder or hub name; only weights in safetensors are read.
+        source: as for :func:`read_settings`; of folders and the hub only weights in safetensors are read.
         config: config whose encoder fields are those of :func:`read_settings`.
 
     Raises:
         ValueError: if the source cannot be reached, lacks weights, or differs from the config.
     """
-    theirs = read_settings(source)
+    wanted, of_transformers = read_settings(source), "model_type" in _plain_config(source)
+    # what the weights do not say is our own choice
+    free = "patch_size" if config.encoder == "backbone" else "" if of_transformers else "encoder_heads"
     for name in SIZES:
-        if getattr(config, name) != theirs[name]:
-            raise ValueError(f"{name} is {getattr(config, name)}, but {source!r} has {theirs[name]}: leave {name} out")
-    load = SOURCES[_read_config(source).model_type].load
+        if name != free and name in wanted and getattr(config, name) != wanted[name]:
+            raise ValueError(f"{name} is {getattr(config, name)}, but {source!r} has {wanted[name]}: leave {name} out")
+    if of_transformers:
+        return _load_theirs(source, config)
+    encoder = build_encoder(config)
+    tensors = {name: value.float() for name, value in original_tensors(_tensors(source)).items()}
+    found, needed = ({name: value.shape for name, value in held.items()} for held in (tensors, encoder.state_dict()))
+    problems = misfits(found, needed, stranger="not in the encoder")
+    if problems:
+        raise ValueError(f"the weights of {source!r} do not fit: tensors {problems}: choose another encoder")
+    encoder.load_state_dict(tensors)
+    return encoder
+
+
+def _load_theirs(source: str, config: PAMMConfig) -> LayeredEncoder:
+    theirs = _their_config(source)
+    if theirs.model_type in BACKBONES:
+        theirs = with_drop_path(config)
+        load: Callable[..., Any] = backbone_class(theirs).from_pretrained
+    else:
+        load = SOURCES[theirs.model_type].load
+    options: dict[str, Any] = {"state_dict": read_tensors(source)} if _is_file(source) else {"use_safetensors": True}
     try:
-        model, report = load(source, use_safetensors=True, output_loading_info=True)
+        place = None if _is_file(source) else source
+        model, report = load(place, config=theirs, output_loading_info=True, **options)
     except OSError as error:
         raise _unreachable(source, error) from error
-    if report["missing_keys"]:
-        raise ValueError(f"the weights of {source!r} lack {sorted(report['missing_keys'])[0]}: choose another encoder")
-    return encoder_from(model.float(), config)
+    except RuntimeError as error:
+        raise ValueError(f"the weights of {source!r} do not fit its config.json: choose another encoder") from error
+    # norms of the maps, which no classifier has, are new
+    missing = [name for name in sorted(report["missing_keys"]) if not name.startswith("hidden_states_norms.")]
+    if missing:
+        raise ValueError(f"the weights of {source!r} lack {missing[0]}: choose another encoder")
+    return (backbone_from if theirs.model_type in BACKBONES else encoder_from)(model.float(), config)
 
 
-def _read_config(source: str) -> PreTrainedConfig:
-    if Path(source).is_dir() and not (Path(source) / "config.json").is_file():
+def _is_file(source: str) -> bool:
+    return Path(source).suffix in STATE_FILES and Path(source).is_file()
+
+
+def _folder(source: str) -> str:
+    """Where the files beside the weights lie."""
+    return str(Path(source).parent) if _is_file(source) else source
+
+
+def _tensors(source: str) -> dict[str, Tensor]:
+    if _is_file(source):
+        return read_tensors(source)
+    try:
+        return read_tensors(str(cached_file(source, "model.safetensors")))
+    except OSError as error:
+        raise _unreachable(source, error) from error
+
+
+def _plain_config(source: str) -> dict[str, Any]:
+    """What is in the config.json of a source; nothing if a file has none beside it."""
+    folder = _folder(source)
+    if Path(folder).is_dir() and not (Path(folder) / "config.json").is_file():
+        if _is_file(source):
+            return {}
         raise _unreachable(source, FileNotFoundError("the folder has no config.json"))
     try:
-        theirs: PreTrainedConfig = AutoConfig.from_pretrained(source)
+        plain, _ = PreTrainedConfig.get_config_dict(folder)
     except OSError as error:
         raise _unreachable(source, error) from error
+    # what transformers calls the folders of timm, which have no model type of their own
+    return {name: value for name, value in plain.items() if value != "timm_wrapper"}
+
+
+def _their_config(source: str) -> PreTrainedConfig:
+    try:
+        theirs: PreTrainedConfig = AutoConfig.from_pretrained(_folder(source))
     except ValueError as error:
         raise ValueError(f"{source!r} is no encoder that transformers knows: choose a ViT or DINO ({error})") from error
-    if theirs.model_type not in SOURCES:
-        raise ValueError(f"encoder {source!r} is a {theirs.model_type}, must be one of {', '.join(SOURCES)}")
+    if theirs.model_type not in (*SOURCES, *BACKBONES):
+        known = ", ".join((*SOURCES, *BACKBONES))
+        raise ValueError(f"encoder {source!r} is a {theirs.model_type}, must be one of {known}")
     return theirs
 
 
@@ -170,5 +248,5 @@ def _unreachable(source: str, error: OSError) -> ValueError:
     reason = str(error).strip().splitlines()[0]
     return ValueError(
         f"pretrained encoder {source!r} cannot be read ({reason}): name a folder with config.json and"
-        " model.safetensors, or a model of huggingface.co while online"
+        " model.safetensors, a file of tensors, or a model of huggingface.co while online"
     )

@@ -23,7 +23,9 @@ def call(module: Callable[..., Output], *inputs: Any, recompute: bool) -> Output
     """
     if not (recompute and torch.is_grad_enabled()):
         return module(*inputs)
-    output: Output = checkpoint(module, *inputs, use_reentrant=False, context_fn=partial(_contexts, module))
+    # a compiler takes the updates of the statistics out of what is computed again
+    options: dict[str, Any] = {} if torch.compiler.is_compiling() else {"context_fn": partial(_contexts, module)}
+    output: Output = checkpoint(module, *inputs, use_reentrant=False, **options)
     return output
 
 

@@ -17,16 +17,17 @@ class Stage(nn.Module):
     Without task convolution ``v_t = u``; without scan the output is ``v_t``, plus the local branch if there is one.
     """
 
-    def __init__(self, config: PAMMConfig) -> None:
+    def __init__(self, config: PAMMConfig, *, inputs: int) -> None:
         """Build the layer.
 
         Args:
             config: sizes and switches.
+            inputs: channels of the tap.
         """
         super().__init__()
         tasks, width = len(config.tasks), config.d_model
         self.tasks = tasks
-        self.project = nn.Conv2d(config.encoder_width, width, 3, padding=1)
+        self.project = nn.Conv2d(inputs, width, 3, padding=1)
         self.norm = nn.GroupNorm(config.norm_groups, width)
         # The tasks' convolutions read one input: together they are one convolution with T·d outputs.
         self.task_conv = nn.Conv2d(width, tasks * width, 3, padding=1) if config.task_conv else None
@@ -37,7 +38,7 @@ class Stage(nn.Module):
         """Run the stage.
 
         Args:
-            tap: features of the encoder, (b, encoder width, h, w).
+            tap: features of the encoder, (b, inputs, h, w).
             orders: the K orders of the L positions, (K, L).
 
         Returns:

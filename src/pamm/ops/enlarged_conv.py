@@ -10,6 +10,7 @@ and ``j`` the columns of the kernel.
 
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -75,24 +76,53 @@ def spread(length: int, scale: int, like: Tensor, *, outer: bool = True) -> list
         Spans of the small map, and for each the matrix (positions of the enlarged map, 3 · positions of the span) that
         makes the next part of the enlarged map of it.
     """
-    return _matrices(length, scale, outer, like.device, like.dtype)
+    sizes = length, scale, outer, like.device, like.dtype
+    if torch.compiler.is_dynamo_compiling():
+        matrices: list[Tensor] = _operator(*sizes)
+    elif torch.compiler.is_exporting():  # what is made now has no values to keep
+        matrices = _made(*sizes)
+    else:
+        matrices = _kept(*sizes)
+    return list(zip([span for span, _ in _cuts(length)], matrices, strict=True))
+
+
+def _cuts(length: int) -> list[tuple[slice, int]]:
+    """Spans of the small map, and how many of its rows or columns each makes larger."""
+    step = -(-length // -(-length // SPAN))
+    ends = [(start, min(start + step, length)) for start in range(0, length, step)]
+    return [(slice(max(start - 1, 0), min(end + 1, length)), end - start) for start, end in ends]
+
+
+def _made(length: int, scale: int, outer: bool, device: torch.device, dtype: torch.dtype) -> list[Tensor]:
+    places = np.clip((np.arange(scale * length) + 0.5) / scale - 0.5, 0, length - 1)
+    enlarge = np.maximum(1 - np.abs(places[:, None] - np.arange(length)), 0)  # (s·h, h)
+    nothing = np.zeros((1, length))
+    shifted = np.stack((np.concatenate((nothing, enlarge[:-1])), enlarge, np.concatenate((enlarge[1:], nothing))))
+    found, done = [], 0
+    for span, count in _cuts(length):
+        part = shifted[:, scale * done : scale * (done + count), span]  # (k, positions, span)
+        part = part.transpose(1, 0, 2) if outer else part.transpose(1, 2, 0)
+        found.append(torch.from_numpy(part.reshape(len(part), -1)).to(device, dtype))
+        done += count
+    return found
 
 
 @lru_cache(maxsize=64)
-def _matrices(
-    length: int, scale: int, outer: bool, device: torch.device, dtype: torch.dtype
-) -> list[tuple[slice, Tensor]]:
+def _kept(length: int, scale: int, outer: bool, device: torch.device, dtype: torch.dtype) -> list[Tensor]:
     with torch.inference_mode(False):  # tensors made in inference mode could not serve training later
-        steps = torch.eye(length, dtype=torch.float64)[None]
-        enlarge = F.interpolate(steps, scale_factor=scale, mode="linear", align_corners=False)[0].mT  # (s·h, h)
-        nothing = torch.zeros(1, length, dtype=torch.float64)
-        shifted = torch.stack((torch.cat((nothing, enlarge[:-1])), enlarge, torch.cat((enlarge[1:], nothing))))
-        found = []
-        step = -(-length // -(-length // SPAN))
-        for start in range(0, length, step):
-            end = min(start + step, length)
-            span = slice(max(start - 1, 0), min(end + 1, length))
-            part = shifted[:, scale * start : scale * end, span]  # (k, positions, span)
-            part = part.permute(1, 0, 2) if outer else part.permute(1, 2, 0)
-            found.append((span, part.flatten(1).to(device, dtype)))
-        return found
+        return _made(length, scale, outer, device, dtype)
+
+
+@torch.library.custom_op(
+    "pamm::spread",
+    mutates_args=(),
+    schema="(SymInt length, SymInt scale, bool outer, Device device, ScalarType dtype) -> Tensor[]",
+)
+def _operator(length: int, scale: int, outer: bool, device: torch.device, dtype: torch.dtype) -> list[Tensor]:
+    return [matrix.clone() for matrix in _kept(length, scale, outer, device, dtype)]
+
+
+@_operator.register_fake
+def _(length: int, scale: int, outer: bool, device: torch.device, dtype: torch.dtype) -> list[Tensor]:
+    shapes = [(scale * count, KERNEL * (span.stop - span.start)) for span, count in _cuts(length)]
+    return [torch.empty(shape, dtype=dtype, device=device) for shape in shapes]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pamm.engine.config import DataConfig
+from pamm.engine.data_config import DataConfig
 from pamm.engine.results.run_facts import encoder_name, run_facts
 from pamm.models import PAMMConfig, create_model
 from pamm.models.hub_encoders import HUB_ENCODERS

@@ -67,3 +67,19 @@ def test_from_the_checkpoint_before_a_damaged_one(unbroken, tmp_path):
         path.write_bytes(path.read_bytes()[:5000])
     with pytest.warns(UserWarning, match="is damaged"), pytest.raises(ValueError, match="no whole checkpoint"):
         run(folder, resume=True)
+
+
+def test_broken_off_between_steps_of_several_batches(tmp_path, monkeypatch):
+    def strike(self, loss):
+        if self.global_step == 2 and self.trainer.fit_loop.batch_idx % 2:
+            raise RuntimeError("the power went")
+
+    settings = {"optim": {"accumulate": 2}, "steps": 3}
+    with monkeypatch.context() as patch:
+        patch.setattr(PAMMModule, "on_before_backward", strike)
+        with pytest.raises(RuntimeError, match="power"):
+            run(tmp_path / "run", checkpoint_every=1, **settings)
+    assert list_checkpoints(tmp_path / "run")[0][0] == 2
+    run(tmp_path / "run", resume=True, **settings)
+    run(tmp_path / "other", **settings)
+    assert_same_end(tmp_path / "other", tmp_path / "run")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pamm.engine.config import DataConfig
+from pamm.engine.data_config import DataConfig
 from pamm.engine.results.published import PUBLISHED
 from pamm.models import PAMM, PAMMConfig
 from pamm.models.info import count_macs
@@ -71,6 +71,8 @@ def encoder_name(config: PAMMConfig) -> str:
         >>> encoder_name(PAMMConfig(encoder="dinov2", encoder_registers=4))
         'DINOv2-L reg'
     """
+    if config.encoder_config is not None:
+        return f"{config.encoder_config['model_type']} {'/'.join(map(str, config.encoder_widths or ()))}"
     kind = _KINDS.get(config.encoder, config.encoder)
     width, depth = config.encoder_width, config.encoder_depth
     size = f"-{_SIZES[width, depth]}" if (width, depth) in _SIZES else f" {width}×{depth}"
@@ -95,5 +97,13 @@ def _folder(data: DataConfig, _: tuple[int, int]) -> str:
     return (data.manifest or "").replace("\\", "/").rpartition("/")[2]
 
 
-_SOURCES: dict[str, Callable[[DataConfig, tuple[int, int]], str]] = {"scenes": _scenes, "folder": _folder}
+def _shards(data: DataConfig, _: tuple[int, int]) -> str:
+    return (data.root or "").replace("\\", "/").rstrip("/").rpartition("/")[2]
+
+
+_SOURCES: dict[str, Callable[[DataConfig, tuple[int, int]], str]] = {
+    "scenes": _scenes,
+    "folder": _folder,
+    "shards": _shards,
+}
 """What tells the images of a data set whose name and split do not."""

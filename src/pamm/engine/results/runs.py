@@ -52,6 +52,9 @@ def read_run(path: Path) -> Run:
         plain = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: not a JSON file ({error}): give one that `pamm eval --json` wrote") from error
+    if isinstance(plain, Mapping) and isinstance(plain.get("sets"), Mapping):
+        names = ", ".join(plain["sets"])
+        raise ValueError(f"{path}: holds scores on a mix of data sets ({names}): score one of them on its own")
     try:
         result = EvalResult.from_dict(plain, str(path))
     except ValueError as error:

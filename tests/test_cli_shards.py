@@ -1,0 +1,99 @@
+"""Packing on the command line, and what is done with shards there."""
+
+import json
+
+import pytest
+import yaml
+
+import pamm
+from folder_toys import grid, put, write
+from pamm.cli import main
+from pamm.data.scenes import SCENES_TASKS
+from pamm.engine.weights import save_weights
+from toys import MICRO
+
+SIZE = ["--data.height", "32", "--data.width", "48"]
+TINY = ["--data.name", "scenes", "--data.length", "3", *SIZE]
+
+
+@pytest.fixture
+def packed(tmp_path):
+    """Three scenes to learn from and two to score on."""
+    out = str(tmp_path / "shards")
+    assert main(["data", "pack", *TINY, "-o", out, "--split", "train", "--photos", "2", "--workers", "0"]) == 0
+    scenes = ["--data", "scenes", "--data.seed", "1", "--data.length", "2", *SIZE]
+    assert main(["data", "pack", *scenes, "--out", out, "--split", "val", "--workers", "0"]) == 0
+    return out
+
+
+def fails(capsys, *args) -> str:
+    """Run a command that must fail, and give its one line."""
+    assert main([str(arg) for arg in args]) == 2
+    text = capsys.readouterr().err.strip()
+    assert text.startswith("error: ")
+    assert "\n" not in text
+    return text
+
+
+def test_pack_says_what_it_wrote(tmp_path, capsys):
+    out = tmp_path / "shards"
+    assert main(["data", "pack", *TINY, "--out", str(out), "--photos", "2", "--workers", "1"]) == 0
+    assert "2 shards" in capsys.readouterr().out
+    assert sorted(path.name for path in out.iterdir()) == [f"all-0000{number}-of-00002.parquet" for number in (0, 1)]
+
+
+def test_another_manifest_is_another_set(tmp_path, capsys):
+    put(tmp_path / "images/a.png", grid(channels=(3,)))
+    put(tmp_path / "depth/a.png", grid(2))
+
+    def command(scale):
+        manifest = write(tmp_path, splits={}, labels={"depth": {"path": "depth/{id}.png", "scale": scale}})
+        data = ["--data", "folder", "--data.manifest", str(manifest)]
+        return ["data", "pack", *data, "-o", str(tmp_path / "out"), "--workers", "0"]
+
+    assert main(command(1)) == main(command(1)) == 0
+    assert "of another set or another packing" in fails(capsys, *command(2))
+
+
+def test_check(packed, tmp_path, capsys):
+    report = tmp_path / "report.json"
+    assert main(["data", "check", packed, "--json", str(report), "-o", str(tmp_path / "a.png"), "--workers", "0"]) == 0
+    assert "Parquet shards" in capsys.readouterr().out
+    assert {name: split["photos"] for name, split in json.loads(report.read_text())["splits"].items()} == {
+        "train": 3,
+        "val": 2,
+    }
+    assert "where nothing is written" in fails(capsys, "data", "check", packed, "-o", f"{packed}/a.png")
+    assert "a root belongs to a manifest" in fails(capsys, "data", "check", packed, "--root", packed)
+
+
+def test_scores_are_those_of_the_set_itself(packed, tmp_path):
+    save_weights(pamm.create_model("pamm_tiny", tasks=SCENES_TASKS, **MICRO), tmp_path / "weights")
+    scores = []
+    for data in (["--data", "shards", "--data.root", packed], ["--data.seed", "1", "--data.length", "2"]):
+        file = tmp_path / "scores.json"
+        options = ["--weights", str(tmp_path / "weights"), "--json", str(file), "--workers", "0"]
+        assert main(["eval", *data, *SIZE, *options]) == 0
+        scores.append(json.loads(file.read_text()))
+    assert scores[0]["tasks"] == scores[1]["tasks"]
+    assert (scores[0]["run"]["data"], scores[0]["run"]["source"]) == ("shards", "shards")
+
+
+def test_training(packed, tmp_path):
+    config = {
+        "model": {"overrides": MICRO | {"image_size": [32, 48]}},
+        "data": {"name": "shards", "root": packed},
+        "val": {"name": "shards"},
+        "optim": {"steps": 1, "batch_size": 1},
+        "run": {"out": str(tmp_path / "run"), "validate_every": 1, "pictures": 1, "workers": 1},
+    }
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    assert main(["train", "--config", str(tmp_path / "config.yaml")]) == 0
+    assert pamm.load(tmp_path / "run/best").tasks[0].class_names == SCENES_TASKS[0].class_names
+
+
+def test_mistakes(capsys, tmp_path):
+    assert "data 'shards' needs their place: give --data.root" in fails(capsys, "eval", "--data", "shards")
+    message = fails(capsys, "eval", "--data", "shards", "--data.root", tmp_path, "--data.manifest", "a.yaml")
+    assert "data 'shards' needs no manifest" in message
+    assert "no shards are there" in fails(capsys, "eval", "--data", "shards", "--data.root", tmp_path)

@@ -1,0 +1,78 @@
+"""The recipe of four data sets, its evaluation and the linear probe beside it, on stand-ins of a few pixels."""
+
+import importlib.util
+import json
+import sys
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+from transformers import Dinov2Config, Dinov2Model
+
+from mixed_trees import write_mixed
+from pamm.cli import main
+from pamm.models import create_model
+
+TASKS = {
+    "bsds": {"edge", "saliency"},
+    "office": {"semseg", "depth", "normals", "edge"},
+    "people": {"human_parts"},
+    "street": {"street_semseg"},
+}
+SIZE = {"height": 28, "width": 28}
+SMALL = (
+    "--run.devices 1 --run.workers 0 --run.validate_every 2 --optim.steps 2 --optim.batch_size 4 --data.height 28 "
+    "--data.width 28 --val.height 28 --val.width 28"
+).split()
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory):
+    """A folder with a DINOv2 of a few channels, patches of 14 pixels."""
+    folder = tmp_path_factory.mktemp("encoder")
+    config = Dinov2Config(
+        hidden_size=32, num_hidden_layers=4, num_attention_heads=2, mlp_ratio=2, image_size=56, patch_size=14
+    )
+    Dinov2Model(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_mixed(tmp_path_factory.mktemp("sets"))
+
+
+def test_one_network_learns_from_four_sets(root, data, encoder, tmp_path, monkeypatch):
+    monkeypatch.chdir(root)
+    run = tmp_path / "run"
+    options = ["--model.encoder_weights", str(encoder), "--data.root", str(data), "--run.out", str(run)]
+    assert main(["train", "--config", "configs/mixed/train.yaml", *options, *SMALL]) == 0
+    scored = ["--weights", str(run / "best"), "--data.root", str(data), "--json", str(tmp_path / "scores.json")]
+    assert main(["eval", "--config", "configs/mixed/eval.yaml", *scored, "--workers", "0"]) == 0
+    sets = json.loads((tmp_path / "scores.json").read_text())["sets"]
+    assert {name: set(result["tasks"]) for name, result in sets.items()} == TASKS
+    assert {name: result["images"] for name, result in sets.items()} == {
+        "bsds": 2,
+        "office": 12,
+        "people": 40,
+        "street": 2,
+    }
+
+
+def test_the_probe_leaves_the_encoder_as_it_is(root, data, encoder, tmp_path, monkeypatch):
+    monkeypatch.chdir(root)
+    spec = importlib.util.spec_from_file_location("mixed_probe", root / "benchmarks/mixed_probe.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    quick = {"data": SIZE, "val": SIZE, "optim": {"steps": 2}, "run": {"devices": 1, "workers": 0, "validate_every": 2}}
+    (tmp_path / "quick.yaml").write_text(yaml.safe_dump(quick))
+    recipes = ["configs/mixed/train.yaml", str(tmp_path / "quick.yaml")]
+    options = ["--encoder", str(encoder), "--root", str(data), "--out", str(tmp_path / "probe")]
+    monkeypatch.setattr(sys, "argv", ["mixed_probe.py", *recipes, *options])
+    script.main()
+    learnt = load_file(tmp_path / "probe/best/model.safetensors")
+    for name, value in create_model("pamm_small", tasks=["depth"], pretrained=str(encoder)).encoder.named_parameters():
+        assert torch.equal(learnt[f"encoder.{name}"], value), name
+    sets = json.loads((tmp_path / "probe/scores.json").read_text())["sets"]
+    assert {name: set(result["tasks"]) for name, result in sets.items()} == TASKS
