@@ -1,9 +1,11 @@
 """The training loop: Lightning around a network and two data sets."""
 
 import pickle
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import lightning as L
 import torch
 
 from pamm.data.sample import SampleSource
@@ -13,8 +15,10 @@ from pamm.engine.datamodule import PAMMDataModule
 from pamm.engine.evaluate import common_tasks
 from pamm.engine.memory import keep_memory
 from pamm.engine.module import PAMMModule
-from pamm.engine.run_folder import find_checkpoint, keep_record
-from pamm.engine.trainer import build_trainer, quiet
+from pamm.engine.run_folder import check_folder, find_checkpoint, keep_record
+from pamm.engine.survival.lock import only_run
+from pamm.engine.survival.stop import StoppedRun
+from pamm.engine.trainer import build_trainer, logs, quiet
 from pamm.models import PAMM
 
 
@@ -50,7 +54,8 @@ def fit(
 
     Raises:
         ValueError: if the steps do not divide into rounds, the sizes do not fit, the validation labels are for other
-            classes, the balancing does not suit the strategy, or the folder holds another run.
+            classes, the balancing does not suit the strategy, or the folder holds another run or is in use.
+        StoppedRun: if a scheduler asked the run to stop; it has saved its state.
     """
     if optim.steps % run.validate_every:
         raise ValueError(
@@ -75,14 +80,14 @@ def fit(
         workers=run.workers,
         seed=run.seed,
         accumulate=optim.accumulate,
+        replace_unreadable=run.unreadable == "skip",
     )
     data.train_set.sample(0)
     data.val_set.sample(0)
     folder = Path(run.out)
-    checkpoint = find_checkpoint(folder, record or {}, resume=run.resume)
+    check_folder(folder, record or {}, resume=run.resume)
     with quiet():
         trainer = build_trainer(folder, data, optim=optim, run=run)
-    keep_record(folder, record or {})
     if run.threads is not None:
         torch.set_num_threads(run.threads)
     keep_memory()
@@ -96,9 +101,30 @@ def fit(
         channels_last=run.channels_last,
         balance=balance,
     )
+    # the first of several processes holds the folder for all
+    with only_run(folder) if trainer.is_global_zero else nullcontext():
+        _run(trainer, module, data, folder, record or {}, resume=run.resume)
+    return folder / "best"
+
+
+def _run(
+    trainer: L.Trainer,
+    module: PAMMModule,
+    data: PAMMDataModule,
+    folder: Path,
+    record: dict[str, Any],
+    *,
+    resume: bool | Literal["auto"],
+) -> None:
+    """Train in a folder that no other process writes to."""
+    step, checkpoint = find_checkpoint(folder, record, resume=resume)
+    trainer.loggers = logs(folder, step=step)
+    keep_record(folder, record)
     try:
         with quiet():
             trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+    except StoppedRun:
+        raise
     except SystemExit:
         # Lightning turns Ctrl-C into an exit of its own once it has tidied up.
         if trainer.interrupted:
@@ -109,7 +135,6 @@ def fit(
             raise
         reason = " ".join(str(error).split())[:300]
         raise ValueError(f"{checkpoint} is damaged or of another network: {reason}") from error
-    return folder / "best"
 
 
 def checked_canvas(name: str, canvas: tuple[int, int] | None, network: PAMM) -> tuple[int, int]:
