@@ -1,6 +1,7 @@
 """Small stand-ins for the four data sets of configs/mixed: the files under their own names, a few pixels each."""
 
 import numpy as np
+from transformers import Dinov2Config, Dinov2Model
 
 from folder_toys import put
 
@@ -8,6 +9,15 @@ OFFICE_CLASSES = [93, 98, 76, 12, 80, 87, 20, 44, 63, 60, 37, 40, 10, 31, 35, 22
 """Stored values of the room's classes, and of none."""
 ANSWERS = 0x5000
 """Five people were asked."""
+
+
+def write_encoder(folder):
+    """Write a DINOv2 of a few channels, patches of 14 pixels, as transformers does."""
+    config = Dinov2Config(
+        hidden_size=32, num_hidden_layers=4, num_attention_heads=2, mlp_ratio=2, image_size=56, patch_size=14
+    )
+    Dinov2Model(config).save_pretrained(folder)
+    return folder
 
 
 def write_mixed(root):

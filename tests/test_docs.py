@@ -14,6 +14,7 @@ from skimage.io import imsave
 
 from benchmark_trees import write_nyud, write_pascal
 from folder_toys import put
+from mixed_trees import write_encoder, write_mixed
 from pamm.benchmarks import BENCHMARKS
 from pamm.cli import main
 from pamm.engine.weights import save_weights
@@ -53,6 +54,7 @@ def save_networks(folder):
         # walls everywhere: a network that never meets a class has no score to gain on
         next(bias for bias in model.heads.parameters() if bias.shape == (40,)).data[0] = 100.0
         save_weights(model, folder / f"nyud_{recipe}/best")
+    save_weights(create_model("pamm_tiny", **MICRO), folder / "mixed/best")
 
 
 def save_checkpoint(path):
@@ -62,9 +64,20 @@ def save_checkpoint(path):
     torch.save({"model": state}, path)
 
 
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory):
+    """Stand-ins for the data sets of configs/mixed."""
+    return write_mixed(tmp_path_factory.mktemp("sets"))
+
+
 @pytest.fixture
-def desk(tmp_path, monkeypatch):
+def desk(tmp_path, monkeypatch, sets):
     """A folder as a reader might have it: the configs, a photo, a few labelled rooms, and tiny benchmarks."""
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared/data").symlink_to(sets)
+    tmp_path /= "desk"
+    tmp_path.mkdir()
+    write_encoder(tmp_path / "runs/vits14")
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
     imsave(tmp_path / "photo.jpg", photos.chelsea()[::2, ::2])
     save_checkpoint(tmp_path / "released.pth")

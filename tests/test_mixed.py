@@ -8,9 +8,8 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
-from transformers import Dinov2Config, Dinov2Model
 
-from mixed_trees import write_mixed
+from mixed_trees import write_encoder, write_mixed
 from pamm.cli import main
 from pamm.models import create_model
 
@@ -20,22 +19,16 @@ TASKS = {
     "people": {"human_parts"},
     "street": {"street_semseg"},
 }
-SIZE = {"height": 28, "width": 28}
+SIZE = {"height": 42, "width": 42}
 SMALL = (
-    "--run.devices 1 --run.workers 0 --run.validate_every 2 --optim.steps 2 --optim.batch_size 4 --data.height 28 "
-    "--data.width 28 --val.height 28 --val.width 28"
+    "--run.devices 1 --run.workers 0 --run.validate_every 2 --optim.steps 2 --optim.batch_size 4 --data.height 42 "
+    "--data.width 42 --val.height 42 --val.width 42"
 ).split()
 
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory):
-    """A folder with a DINOv2 of a few channels, patches of 14 pixels."""
-    folder = tmp_path_factory.mktemp("encoder")
-    config = Dinov2Config(
-        hidden_size=32, num_hidden_layers=4, num_attention_heads=2, mlp_ratio=2, image_size=56, patch_size=14
-    )
-    Dinov2Model(config).save_pretrained(folder)
-    return folder
+    return write_encoder(tmp_path_factory.mktemp("encoder"))
 
 
 @pytest.fixture(scope="module")

@@ -32,6 +32,7 @@ from pamm.cli.commands import (
 from pamm.cli.compare_command import compare_command
 from pamm.cli.data_commands import check_command, fetch_command, pack_command
 from pamm.cli.info_command import info_command
+from pamm.engine.data_config import MixedSet
 from pamm.engine.datasets import DATASETS
 from pamm.engine.memory import keep_memory
 from pamm.engine.recipes import lay_over
@@ -116,8 +117,10 @@ def build_parser() -> ArgumentParser:
     """The parser of all commands, with help from the docstrings."""
     set_parsing_settings(
         docstring_parse_attribute_docstrings=True,
-        # a config may come from anyone: it names no classes, so none that it names is imported or built
+        # a config may come from anyone: it names no classes, so none that it names is imported or built; records inside
+        # a mapping are the exception, which the parser takes for classes by name
         import_path_denylist=["*"],
+        import_path_allowlist=[f"{MixedSet.__module__}.{MixedSet.__qualname__}"],
         instantiate_subclass_spec_in_any=False,
     )
     parser = ArgumentParser(
