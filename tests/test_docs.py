@@ -34,6 +34,10 @@ SMALL = {
     "demo": "--scenes 1",
 }
 """Options after a command's own that make it quick."""
+SMALLER = {
+    "configs/mixed/train.yaml": "--data.height 42 --data.width 42 --val.height 42 --val.width 42",
+}
+"""More of them, by the config of a command."""
 
 REPLICA = "path/to/replica_office0"
 
@@ -114,8 +118,10 @@ def test_commands(page, desk, request):
         small = SMALL.get(command, "").split()
         if command == "train":
             # a second look at the same config starts anew; another config may build on the first one's weights
-            config = yaml.safe_load((desk / args[args.index("--config") + 1]).read_text())
+            name = args[args.index("--config") + 1]
+            config = yaml.safe_load((desk / name).read_text())
             shutil.rmtree(desk / config["run"]["out"], ignore_errors=True)
+            small += SMALLER.get(name, "").split()
         assert main([command, *args, *small]) == 0, f"{page.name}: pamm {command} {shlex.join(args)}"
 
 
