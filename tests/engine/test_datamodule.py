@@ -1,7 +1,15 @@
 """The order in which training reads its images."""
 
+from types import SimpleNamespace
+
+import pytest
+
 from pamm.data.draws import Part
-from pamm.engine.datamodule import StreamSampler
+from pamm.engine.config import AugmentConfig
+from pamm.engine.datamodule import PAMMDataModule, StreamSampler
+from pamm.models.build import resolve_config
+from pamm.tasks import get_tasks
+from toys import MICRO, Rectangles
 
 
 def stream(*, position: int, round_size: int, length: int = 7, seed: int = 3) -> list[int]:
@@ -33,3 +41,24 @@ def test_processes_share_one_stream():
         for rank in (0, 1)
     ]
     assert [number for pair in zip(*parts, strict=True) for number in pair] == whole
+
+
+@pytest.mark.parametrize("images", [1, 3, 5, 6])
+def test_processes_validate_equally_often_and_each_image_counts_once(images):
+    tasks = get_tasks(["semseg", "depth"])
+    data, size = Rectangles(tasks, length=images), MICRO["image_size"]
+    model = resolve_config("pamm_tiny", tasks=tasks, **MICRO)
+    settings = {"train_canvas": size, "val_canvas": size, "augment": AugmentConfig(), "batch_size": 2, "round_steps": 1}
+    module = PAMMDataModule(data, data, model=model, **settings)
+    shares = []
+    for rank in (0, 1):
+        module.trainer = SimpleNamespace(global_rank=rank, world_size=2)
+        shares.append(list(module.val_dataloader()))
+    assert len(shares[0]) == len(shares[1])
+    counted = [
+        name
+        for batch in (*shares[0], *shares[1])
+        for name, label in zip(batch["name"], batch["labels"]["semseg"], strict=True)
+        if tasks[0].valid(label[None]).any()
+    ]
+    assert sorted(counted) == sorted(data[index].name for index in range(images))

@@ -1,10 +1,13 @@
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import distributed
+from torch.distributed.device_mesh import init_device_mesh
 
 from pamm.engine.config import ModelChoice, OptimConfig, RunConfig
 from pamm.engine.data_config import DataConfig
 from pamm.engine.parameter_groups import parameter_groups
+from pamm.engine.sharding import shard
 from pamm.engine.train import train
 from pamm.models import create_model
 from toys import MICRO
@@ -74,3 +77,14 @@ def test_wrong_choices_are_refused():
         OptimConfig(layer_decay=1.5)
     with pytest.raises(ValueError, match="frozen_blocks must be 0 or more"):
         ModelChoice(frozen_blocks=-1)
+
+
+def test_a_network_in_parts_is_treated_alike():
+    whole = groups_by_name(create_model("pamm_tiny", **MICRO), layer_decay=0.5)
+    distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
+    try:
+        model = create_model("pamm_tiny", **MICRO)
+        shard(model, init_device_mesh("cpu", (1,)))
+        assert groups_by_name(model, layer_decay=0.5) == whole
+    finally:
+        distributed.destroy_process_group()

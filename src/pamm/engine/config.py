@@ -70,7 +70,7 @@ class OptimConfig:
     steps: int = 40_000
     """Number of optimiser steps."""
     batch_size: int = 6
-    """Images per step and process."""
+    """Images per batch and process; a step is made of `accumulate` batches of each."""
     name: Literal["adam", "adamw"] = "adam"
     """The optimiser; the paper's is Adam."""
     lr: float = 1e-5
@@ -90,7 +90,7 @@ class OptimConfig:
     encoder_lr: float = 1.0
     """Factor of the learning rate in the encoder."""
     accumulate: int = 1
-    """Batches per step and process: their gradients are averaged, in less memory than one large batch takes."""
+    """Batches per step and process; their gradients are averaged, in less memory than one large batch takes."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -157,3 +157,10 @@ class RunConfig:
         require_positive(self, "validate_every", "log_every", "devices", "threads", "nodes")
         require_positive(self, "checkpoint_every", "largest_loss")
         require_not_negative(self, "workers", "pictures", "keep")
+        if self.strategy == "fsdp" and self.precision == "16-mixed":
+            raise ValueError("strategy fsdp has no scaling for precision 16-mixed: use bf16-mixed, or strategy ddp")
+
+    @property
+    def processes(self) -> int:
+        """How many processes train together."""
+        return self.devices * self.nodes

@@ -1,12 +1,13 @@
 """Batches for training and validation, in an order that a resumed run continues exactly."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import cv2
 import lightning as L
 import torch
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from pamm.data.dataset import TransformedDataset
 from pamm.data.draws import Part, draw
@@ -66,6 +67,23 @@ def _single_thread(_: int) -> None:
     # 0 leaves the threads alone; 1 would wait for those of the process that this one is a fork of, for ever
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
+
+
+class _OnePass(Dataset[dict[str, Any]]):
+    """Samples that have no labels beyond the first pass, so that they fill a share up and change no mean.
+
+    A network in parts runs only where all processes run it, so none may have a batch more than the others.
+    """
+
+    def __init__(self, samples: TransformedDataset) -> None:
+        self.samples = samples
+
+    def __getitem__(self, number: int) -> dict[str, Any]:
+        tensors = self.samples[number]
+        if number >= len(self.samples):
+            for task in self.samples.tasks:
+                tensors["labels"][task.name] = torch.full_like(tensors["labels"][task.name], task.ignore)
+        return tensors
 
 
 class PAMMDataModule(L.LightningDataModule):
@@ -136,14 +154,13 @@ class PAMMDataModule(L.LightningDataModule):
         return self._loader(self.train_set, sampler)
 
     def val_dataloader(self) -> DataLoader[dict[str, object]]:
-        """The validation images in order; processes that train together take every other one."""
+        """The validation images in order; processes that train together take every other one, all equally many."""
         rank, processes = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        shares = len(self.val_set) >= processes
-        share = range(rank, len(self.val_set), processes) if shares else range(len(self.val_set))
-        return self._loader(self.val_set, share)
+        rounds = math.ceil(len(self.val_set) / processes)
+        return self._loader(_OnePass(self.val_set), range(rank, rounds * processes, processes))
 
     def _loader(
-        self, dataset: TransformedDataset, sampler: Sampler[int] | Sequence[int]
+        self, dataset: Dataset[dict[str, Any]], sampler: Sampler[int] | Sequence[int]
     ) -> DataLoader[dict[str, object]]:
         return SteadyLoader(
             dataset,

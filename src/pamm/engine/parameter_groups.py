@@ -5,6 +5,7 @@ from typing import Any
 from torch import nn
 
 from pamm.models.layered import LayeredEncoder
+from pamm.models.layers import NO_DECAY
 
 
 def parameter_groups(
@@ -34,7 +35,7 @@ def parameter_groups(
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {(1.0, True): [], (1.0, False): []}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            exempt = parameter.ndim < 2 or name.endswith("bias") or getattr(parameter, "no_weight_decay", False)
+            exempt = parameter.ndim < 2 or name.endswith("bias") or getattr(parameter, NO_DECAY, False)
             groups.setdefault((factors.get(parameter, 1.0), not exempt), []).append(parameter)
     return [
         {"params": parameters, "weight_decay": weight_decay if decays else 0.0, "lr": lr * factor}

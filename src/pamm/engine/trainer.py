@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import lightning as L
+from lightning.fabric.plugins.environments import TorchElasticEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
@@ -26,8 +27,13 @@ def build_trainer(folder: Path, data: PAMMDataModule, *, optim: OptimConfig, run
     """Lightning's trainer with all that a run writes.
 
     Raises:
-        ValueError: if this machine has no such device or arithmetic.
+        ValueError: if this machine has no such device or arithmetic, or torchrun started another number of processes.
     """
+    if TorchElasticEnvironment.detect() and (started := TorchElasticEnvironment().world_size()) != run.processes:
+        raise ValueError(
+            f"torchrun started {started} processes, run.devices ({run.devices}) times run.nodes ({run.nodes}) is "
+            f"{run.processes}: set them to what torchrun was told"
+        )
     try:
         return L.Trainer(
             default_root_dir=folder,
@@ -68,12 +74,11 @@ def build_trainer(folder: Path, data: PAMMDataModule, *, optim: OptimConfig, run
 
 
 def _strategy(run: RunConfig) -> str | ModelParallelStrategy:
-    processes = run.devices * run.nodes
     if run.strategy == "fsdp":
         return ModelParallelStrategy(
-            data_parallel_size=processes, tensor_parallel_size=1, save_distributed_checkpoint=False
+            data_parallel_size=run.processes, tensor_parallel_size=1, save_distributed_checkpoint=False
         )
-    return "ddp" if processes > 1 or run.strategy == "ddp" else "auto"
+    return "ddp" if run.processes > 1 or run.strategy == "ddp" else "auto"
 
 
 def logs(folder: Path, *, step: int) -> list[Logger]:

@@ -17,6 +17,9 @@ from pamm.ops.token_conv import token_conv
 
 Grid = tuple[int, int]
 
+NO_DECAY = "no_weight_decay"
+"""Attribute that marks a parameter which weight decay leaves alone, as optimiser set-ups expect it."""
+
 
 def to_tokens(maps: Tensor, *, tasks: int) -> Tensor:
     """(b, T·C, h, w) → (T, b, L, C), a view where the maps are channels-last."""
@@ -30,9 +33,9 @@ def to_maps(tokens: Tensor, grid: Grid) -> Tensor:
 
 
 def exempt(value: Tensor) -> nn.Parameter:
-    """A parameter that weight decay leaves alone, marked as optimiser set-ups expect it."""
+    """A parameter that weight decay leaves alone."""
     parameter = nn.Parameter(value)
-    vars(parameter)["no_weight_decay"] = True
+    vars(parameter)[NO_DECAY] = True
     return parameter
 
 
