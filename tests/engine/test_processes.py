@@ -40,11 +40,10 @@ def train(folder, *, processes=1, optim, **run):
             worker.kill()
     assert [worker.returncode for worker in workers] == [0] * processes, "\n".join(said)
     with next((Path(folder) / "log").rglob("metrics.csv")).open() as file:
-        rows = [row for row in csv.DictReader(file) if row["train/loss"]]
-    keys = [key for key in rows[0] if key.startswith("train/")]
-    return {key: torch.tensor([float(row[key]) for row in rows]) for key in keys}, load_file(
-        Path(folder) / "last/model.safetensors"
-    )
+        rows = list(csv.DictReader(file))
+    keys = [key for key in rows[0] if key.startswith(("train/", "val/loss"))]
+    losses = {key: torch.tensor([float(row[key]) for row in rows if row[key]]) for key in keys}
+    return losses, load_file(Path(folder) / "last/model.safetensors")
 
 
 def assert_same(found, wanted):
@@ -59,6 +58,7 @@ def alone(tmp_path_factory):
 
 def test_two_processes_train_as_one(alone, tmp_path):
     losses, _ = alone
+    assert len(losses["val/loss"]) == 2
     assert (losses["train/loss/depth"] == 0).any()
     assert (losses["train/loss/depth"] > 0).any()
     assert_same(train(tmp_path / "run", processes=2, optim={"batch_size": 2}), alone)

@@ -9,6 +9,7 @@ import sys
 
 import torch
 
+from pamm.engine.balancing import BalanceConfig
 from pamm.engine.config import AugmentConfig, OptimConfig, RunConfig
 from pamm.engine.fit import fit
 from pamm.engine.module import PAMMModule
@@ -42,10 +43,11 @@ def main(settings):
     fit(
         network,
         data,
-        data,
+        OneInSix(data.tasks, length=5),  # shares of three and two
         optim=OptimConfig(**{"steps": 4, "load_balancing": 0.1} | settings["optim"]),
         run=RunConfig(**run | settings["run"]),
         augment=AugmentConfig(distort=False),
+        balance=BalanceConfig(**settings.get("balance", {})),
     )
 
 
