@@ -53,6 +53,7 @@ def test_steps_of_several_batches_read_on_and_resume(tmp_path, monkeypatch):
     noise = []
     step = PAMMModule.training_step
     monkeypatch.setattr(PAMMModule, "training_step", lambda *args: (noise.append(torch.initial_seed()), step(*args))[1])
+    monkeypatch.setattr(PAMMModule, "_rate", lambda self, step: 1.0)  # the schedule of a part would end with it
     large, small, first, rest = Noted(), Noted(), Noted(), Noted()
     run(tmp_path / "large", steps=4, batch_size=4, data=large)
     noise.clear()
@@ -60,11 +61,9 @@ def test_steps_of_several_batches_read_on_and_resume(tmp_path, monkeypatch):
     assert large.read == small.read
     assert len(set(noise)) == len(noise) == 8
     run(tmp_path / "parts", steps=2, accumulate=2, data=first)
-    # the schedule of the first part ends with it
-    monkeypatch.setattr(PAMMModule, "_rate", lambda self, step: 1.0)
-    run(tmp_path / "parts", steps=4, accumulate=2, data=rest, resume=True)
+    parts = run(tmp_path / "parts", steps=4, accumulate=2, data=rest, resume=True)
     assert first.read + rest.read[1:] == small.read
-    assert whole.keys() == load_file(tmp_path / "parts/last/model.safetensors").keys()
+    assert_equal(parts, whole)
 
 
 def test_half_precision_and_channels_last(tmp_path):
@@ -82,3 +81,15 @@ def test_compiled_training_is_the_same(tmp_path, monkeypatch, recompute):
     compiled = run(tmp_path / "compiled", compile=True, recompute=recompute)
     for name, tensor in plain.items():
         torch.testing.assert_close(compiled[name], tensor, rtol=1e-4, atol=1e-5, msg=name)
+
+
+def test_the_run_must_have_as_many_processes_as_were_started(tmp_path, monkeypatch):
+    for name, value in (("TORCHELASTIC_RUN_ID", "test"), ("WORLD_SIZE", "8")):
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match=r"torchrun started 8 processes, run.devices \(1\) times"):
+        run(tmp_path / "run")
+
+
+def test_parts_have_no_scaling_of_16_bit_gradients():
+    with pytest.raises(ValueError, match="use bf16-mixed"):
+        RunConfig(strategy="fsdp", precision="16-mixed")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from pamm.engine.ranges import require_not_negative, require_positive
 from pamm.losses.balance import DBMTL, Balancer, DynamicWeightAverage, Fixed, GradNorm, PCGrad, Uncertainty
 from pamm.models import PAMM
 
@@ -27,13 +28,10 @@ class BalanceConfig:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        for name in ("lr", "window", "temperature"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"balance.{name} must be greater than 0, got {getattr(self, name)}")
-        if self.alpha < 0:
-            raise ValueError(f"balance.alpha must be 0 or more, got {self.alpha}")
-        if not 0 <= self.momentum < 1:
-            raise ValueError(f"balance.momentum must be at least 0 and less than 1, got {self.momentum}")
+        require_positive(self, "lr", "window", "temperature")
+        require_not_negative(self, "alpha", "momentum")
+        if self.momentum >= 1:
+            raise ValueError(f"momentum must be less than 1, got {self.momentum}")
 
     @property
     def whole_gradients(self) -> bool:

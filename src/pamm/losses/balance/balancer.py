@@ -12,8 +12,8 @@ from pamm.tasks import Task
 class Balancer(nn.Module):
     """Makes one scalar of the losses of several tasks; its gradients are those of the step.
 
-    All that a subclass learns on the way is a buffer, so that a checkpoint holds it. A batch with a loss that is not
-    finite changes none of them.
+    All that a subclass learns on the way is a buffer, so that a checkpoint holds it. From a batch with a loss that is
+    not finite nothing is learnt.
     """
 
     weights: Tensor
@@ -95,4 +95,5 @@ class Fixed(Balancer):
 
 def mean_over_processes(values: Tensor) -> Tensor:
     """Mean of a tensor over the processes that train together; the tensor itself if there is one only."""
-    return sum_over_processes(values) / count_processes()
+    processes = count_processes()
+    return values if processes == 1 else sum_over_processes(values).div_(processes)

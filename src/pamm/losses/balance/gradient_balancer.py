@@ -15,7 +15,7 @@ class GradientBalancer(Balancer):
     of :meth:`forward` is the inner product of the trained numbers with the combined gradient, taken as constant, so
     that the one backward pass of the training loop, whatever it scales, accumulates or averages, ends with that
     gradient. Numbers that a single task's gradient reaches, as those of its head, are not shared: there the gradient
-    is the plain one, times the task's weight. It takes the memory of T + 1 gradients and the time of T backward passes,
+    is the plain one, times the task's weight. It takes the memory of 2 T gradients and the time of T backward passes,
     and each process must hold whole parameters.
     """
 
