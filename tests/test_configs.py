@@ -2,7 +2,9 @@
 
 import json
 import re
+from dataclasses import asdict
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 import torch
@@ -23,6 +25,7 @@ from benchmark_trees import write_nyud, write_pascal
 from folder_toys import put
 from pamm.cli import main
 from pamm.data.scenes import SCENES_TASKS
+from pamm.engine.balancing import BalanceConfig
 from pamm.engine.recipes import read_plain, read_recipe, recipe_config
 from pamm.engine.weights import save_weights
 from pamm.models.hub_encoders import HUB_ENCODERS
@@ -33,6 +36,7 @@ ROOT = Path(__file__).resolve().parents[1] / "configs"
 CONFIGS = sorted(ROOT.glob("*.yaml"))
 RECIPES = [*sorted(ROOT.glob("nyud/*.yaml")), *sorted(ROOT.glob("pascal_context/*.yaml"))]
 OVERLAYS = sorted(ROOT.glob("ablations/*.yaml"))
+BALANCES = sorted(ROOT.glob("balance/*.yaml"))
 SMALL = (
     "--run.devices 1 --run.workers 0 --run.pictures 1 --run.validate_every 1 --optim.steps 2 --optim.batch_size 2 "
     "--data.height 32 --data.width 48 --val.height 32 --val.width 48 --val.length 2"
@@ -146,6 +150,17 @@ def test_two_steps_of_ablations(overlay, run_recipe):
     assert config.items() >= {"mean": [0.485, 0.456, 0.406], **model.get("overrides", {})}.items()
     if "encoder_weights" in model:
         assert config["encoder"] == HUB_ENCODERS[model["encoder_weights"]]["encoder"]
+
+
+@pytest.mark.parametrize("overlay", BALANCES, ids=lambda path: path.stem)
+def test_two_steps_of_balances(overlay, run_recipe, tmp_path):
+    run_recipe(ROOT / "nyud/paper.yaml", overlay)
+    balance = yaml.safe_load((tmp_path / "run/config.yaml").read_text())["balance"]
+    assert balance == asdict(BalanceConfig(name=overlay.stem))
+
+
+def test_every_way_of_balancing_has_a_file():
+    assert {"fixed", *(path.stem for path in BALANCES)} == set(get_args(get_type_hints(BalanceConfig)["name"]))
 
 
 def test_ablations_change_something():

@@ -15,6 +15,7 @@ from pamm.engine.data_config import DataConfig
 from pamm.engine.evaluate import evaluate
 from pamm.engine.fit import fit
 from pamm.engine.module import PAMMModule
+from pamm.engine.survival.checkpoints import list_checkpoints
 from pamm.engine.train import choose_tasks, train
 from pamm.losses import multi_task_loss
 from pamm.models import create_model
@@ -93,11 +94,9 @@ def test_the_last_checkpoint_is_of_the_last_step_even_if_another_is_better(tmp_p
 
     monkeypatch.setattr(PAMMModule, "validation_step", ever_worse)
     run(tmp_path / "run", steps=6)
-    steps = {
-        name: torch.load(tmp_path / f"run/checkpoints/{name}.ckpt", weights_only=True)["global_step"]
-        for name in ("best", "last")
-    }
-    assert steps == {"best": 2, "last": 6}
+    found = list_checkpoints(tmp_path / "run")
+    assert [step for step, _ in found] == [6, 4, 2]
+    assert [torch.load(path, weights_only=True)["global_step"] for _, path in found] == [6, 4, 2]
 
 
 def test_a_task_from_outside_is_learnt(tmp_path):
@@ -128,10 +127,10 @@ def test_every_parameter_gets_a_gradient():
 
 def test_a_folder_that_holds_a_run_is_left_alone(tmp_path):
     run(tmp_path / "run", steps=2)
-    before = (tmp_path / "run/checkpoints/last.ckpt").read_bytes()
+    found = list_checkpoints(tmp_path / "run")
     with pytest.raises(ValueError, match="already holds a run"):
         run(tmp_path / "run", steps=2)
-    assert (tmp_path / "run/checkpoints/last.ckpt").read_bytes() == before
+    assert list_checkpoints(tmp_path / "run") == found
 
 
 def test_contradictions_are_refused(tmp_path):

@@ -114,7 +114,12 @@ class LayOver(ActionConfigFile):
 
 def build_parser() -> ArgumentParser:
     """The parser of all commands, with help from the docstrings."""
-    set_parsing_settings(docstring_parse_attribute_docstrings=True)
+    set_parsing_settings(
+        docstring_parse_attribute_docstrings=True,
+        # a config may come from anyone: it names no classes, so none that it names is imported or built
+        import_path_denylist=["*"],
+        instantiate_subclass_spec_in_any=False,
+    )
     parser = ArgumentParser(
         prog="pamm", description="Six dense maps from one photo.", version=__version__, exit_on_error=False
     )

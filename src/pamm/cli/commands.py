@@ -25,6 +25,7 @@ from pamm.engine.results.run_facts import run_facts
 from pamm.engine.results.runs import Run, check_baselines, read_baselines
 from pamm.engine.results.score_table import eval_table, published_set
 from pamm.engine.scored_sets import plain_results, sets_to_score
+from pamm.engine.survival.stop import StoppedRun
 from pamm.engine.train import train
 
 USAGE_ERROR = 2
@@ -53,9 +54,12 @@ def _is_first() -> bool:
 
 def train_command(**settings: Any) -> int:
     """Train a network and say where its weights are."""
-    best = train(**settings)
+    try:
+        said = f"Best weights: {train(**settings)}"
+    except StoppedRun as stopped:
+        said = stopped.message
     if _is_first():
-        console.print(f"Best weights: {best}", soft_wrap=True)
+        console.print(said, soft_wrap=True)
     return 0
 
 

@@ -25,6 +25,10 @@ class SampleError(ValueError):
         super().__init__(message.rpartition(f"{type(self).__module__}.{type(self).__qualname__}: ")[2].strip())
 
 
+TRIES = 10
+"""Samples in a row that may be unreadable."""
+
+
 class TransformedDataset(Dataset[dict[str, Any]]):
     """Samples of a source, transformed and as tensors (see :func:`pamm.data.sample.to_tensors`).
 
@@ -42,6 +46,7 @@ class TransformedDataset(Dataset[dict[str, Any]]):
         std: Sequence[float],
         *,
         seed: int = 0,
+        replace_unreadable: bool = False,
     ) -> None:
         """Put the parts together.
 
@@ -52,6 +57,7 @@ class TransformedDataset(Dataset[dict[str, Any]]):
             mean: mean of red, green and blue, of values in [0, 1].
             std: standard deviation of red, green and blue.
             seed: changes all random numbers.
+            replace_unreadable: whether the next sample that can be read stands in for one that cannot.
         """
         self.base = base
         self.transform = transform
@@ -59,6 +65,7 @@ class TransformedDataset(Dataset[dict[str, Any]]):
         self.mean = tuple(mean)
         self.std = tuple(std)
         self.seed = seed
+        self.replace_unreadable = replace_unreadable
 
     def __len__(self) -> int:
         """Number of samples of one pass."""
@@ -69,16 +76,18 @@ class TransformedDataset(Dataset[dict[str, Any]]):
         return (self[number] for number in range(len(self)))
 
     def __getitem__(self, number: int) -> dict[str, Any]:
-        """One sample as tensors.
+        """One sample as tensors; where others may stand in, ``unreadable`` says line by line what they stand in for.
 
         Raises:
             IndexError: if the number is negative.
             SampleError: if the sample cannot be read, or does not fit.
         """
         try:
-            return to_tensors(self.sample(number), self.tasks, mean=self.mean, std=self.std)
+            sample, unreadable = self._read(number)
+            tensors = to_tensors(sample, self.tasks, mean=self.mean, std=self.std)
         except (ValueError, OSError) as error:
             raise SampleError(str(error)) from error
+        return tensors | {"unreadable": "\n".join(unreadable)} if self.replace_unreadable else tensors
 
     def sample(self, number: int) -> Sample:
         """One sample after the transform, before it is normalised: what a person would look at.
@@ -86,9 +95,23 @@ class TransformedDataset(Dataset[dict[str, Any]]):
         Raises:
             IndexError: if the number is negative.
         """
+        return self._read(number)[0]
+
+    def _read(self, number: int) -> tuple[Sample, list[str]]:
+        """A transformed sample, and what is wrong with those that it stands in for."""
         if number < 0:
             raise IndexError(f"sample {number}: the first is 0")
-        return self.transform(self.base[number % len(self.base)], np.random.default_rng([self.seed, number]))
+        unreadable: list[str] = []
+        for index in range(number, number + TRIES):
+            try:
+                sample = self.base[index % len(self.base)]
+            except (ValueError, OSError) as error:
+                if not self.replace_unreadable:
+                    raise
+                unreadable.append(" ".join(str(error).split()))
+            else:
+                return self.transform(sample, np.random.default_rng([self.seed, number])), unreadable
+        raise ValueError(f"{TRIES} samples in a row cannot be read, the last of them: {unreadable[-1]}")
 
 
 @dataclass(frozen=True)

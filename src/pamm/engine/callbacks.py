@@ -74,4 +74,6 @@ class DrawSamples(L.Callback):
             picture.save(path, format="PNG")
         for logger in trainer.loggers:
             if isinstance(logger, L.pytorch.loggers.TensorBoardLogger):
-                logger.experiment.add_image("samples", np.asarray(picture), trainer.global_step, dataformats="HWC")
+                # as Lightning counts where it logs scores
+                step = trainer.global_step - 1
+                logger.experiment.add_image("samples", np.asarray(picture), step, dataformats="HWC")

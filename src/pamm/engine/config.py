@@ -126,8 +126,9 @@ class RunConfig:
     """Whether activations are computed again for the gradients instead of kept: a third more time, far less memory."""
     threads: int | None = None
     """Threads of the CPU arithmetic; torch's own choice if left out."""
-    resume: bool = False
-    """Whether to go on with the run that `out` holds, from its last checkpoint; more `optim.steps` train on."""
+    resume: bool | Literal["auto"] = False
+    """Whether to go on with the run that `out` holds, from its last checkpoint; more `optim.steps` train on. `auto`: go
+    on if there is a checkpoint, else begin; for jobs that a scheduler starts again."""
     sync_batch_norm: bool = True
     """Whether batch norms take their statistics over all processes, so that only the sum of their batches counts."""
     nodes: int = 1
@@ -138,8 +139,21 @@ class RunConfig:
     """Whether torch compiles the network: minutes at the start, then faster steps on GPUs."""
     channels_last: bool = False
     """Whether images enter the network with the channels last in memory, as the network keeps its own maps."""
+    checkpoint_every: int | None = None
+    """Steps between two checkpoints besides those after validations; none if left out."""
+    keep: int = 1
+    """How many checkpoints with the lowest validation losses are kept besides the last."""
+    non_finite: Literal["stop", "skip"] = "stop"
+    """What to do with a batch whose loss or gradient is not finite or exploded: stop the run, or leave it out of what
+    is learnt. Either way its names are written to `bad_batches`."""
+    largest_loss: float = 1e6
+    """Training loss above which it counts as exploded."""
+    unreadable: Literal["stop", "skip"] = "stop"
+    """What to do with a photo or label that cannot be read: stop the run, or take the next one and write its name to
+    `unreadable.json`."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         require_positive(self, "validate_every", "log_every", "devices", "threads", "nodes")
-        require_not_negative(self, "workers", "pictures")
+        require_positive(self, "checkpoint_every", "largest_loss")
+        require_not_negative(self, "workers", "pictures", "keep")

@@ -39,6 +39,8 @@ class MixedSet:
     """Rendered scenes: the series; the mix's if left out."""
     length: int | None = None
     """Rendered scenes: how many; the mix's if left out."""
+    resize: float | None = None
+    """Folder: factor of the size, instead of the manifest's."""
     weight: float | None = None
     """How often its images are drawn in training, in proportion to the other sets' weights; the number of its images
     if left out."""
@@ -63,6 +65,7 @@ class MixedSet:
             name=name,
             manifest=self.manifest or training.manifest,
             root=self.root or training.root,
+            resize=self.resize or training.resize,
             heads=self.heads or training.heads,
             classes=self.classes or training.classes,
         )
@@ -94,6 +97,8 @@ class DataConfig:
     `val` to score on; of a folder all images."""
     sets: dict[str, MixedSet] = field(default_factory=dict)
     """Mix: its data sets by names of your own. Left out in validation: those to learn from."""
+    resize: float | None = None
+    """Folder: factor in (0, 1] of the size of images and maps, instead of the manifest's."""
     storage_options: dict[str, Any] = field(default_factory=dict)
     """Shards in an object store: options of its file system, for example `{anon: true}`. They are kept with the run:
     leave keys and passwords to the environment."""
@@ -122,6 +127,7 @@ class DataConfig:
             self,
             manifest=self.manifest or training.manifest,
             root=self.root or training.root,
+            resize=self.resize or training.resize,
             sets={name: entry.filled(training.sets.get(name, entry)) for name, entry in sets.items()},
             storage_options=self.storage_options or training.storage_options,
         )
@@ -141,6 +147,7 @@ class DataConfig:
             width=self.width,
             manifest=entry.manifest,
             root=root,
+            resize=entry.resize,
             # rendered scenes have no splits
             split=entry.split or (None if name == "scenes" else self.split),
             storage_options=self.storage_options,

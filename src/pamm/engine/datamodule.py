@@ -1,6 +1,7 @@
 """Batches for training and validation, in an order that a resumed run continues exactly."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import cv2
 import lightning as L
@@ -13,11 +14,12 @@ from pamm.data.mix import MixDataset
 from pamm.data.sample import SampleSource
 from pamm.data.transforms import TestTransform, TrainTransform
 from pamm.engine.config import AugmentConfig
+from pamm.engine.survival.steady_loader import SteadyLoader
 from pamm.models import PAMMConfig
 
 
 class StreamSampler(Sampler[int]):
-    """An endless stream of shuffled passes over one or several data sets, read in rounds from wherever training stands.
+    """An endless stream of shuffled passes over one or several data sets, read from where training stands, by rounds.
 
     Number ``i`` of the stream depends only on the seed and ``i``, so a run that is resumed at any step reads what it
     would have read. The number given out is ``pass * length + index``: the data set draws its random numbers
@@ -38,7 +40,8 @@ class StreamSampler(Sampler[int]):
 
         Args:
             parts: sizes and weights of the data sets that follow each other; one for a plain data set.
-            round_size: how many indices one iteration gives this process.
+            round_size: how many indices a round gives this process; an iteration that begins inside a round gives the
+                rest of it.
             seed: seed of the order.
             position: how many indices each process has used when an iteration begins.
             rank: number of this process.
@@ -48,13 +51,14 @@ class StreamSampler(Sampler[int]):
         self.rank, self.processes = rank, processes
 
     def __len__(self) -> int:
-        """How many indices one iteration gives."""
+        """How many indices a whole round gives."""
         return self.round_size
 
     def __iter__(self) -> Iterator[int]:
-        """The next round."""
+        """The next round, or what is left of it."""
         start = self.position()
-        numbers = draw(self.parts, start * self.processes, (start + self.round_size) * self.processes, seed=self.seed)
+        stop = start + self.round_size - start % self.round_size
+        numbers = draw(self.parts, start * self.processes, stop * self.processes, seed=self.seed)
         yield from numbers[self.rank :: self.processes].tolist()
 
 
@@ -81,6 +85,7 @@ class PAMMDataModule(L.LightningDataModule):
         workers: int = 0,
         seed: int = 0,
         accumulate: int = 1,
+        replace_unreadable: bool = False,
     ) -> None:
         """Wrap the data sets.
 
@@ -96,6 +101,7 @@ class PAMMDataModule(L.LightningDataModule):
             workers: reading processes.
             seed: seed of order and variation.
             accumulate: batches per training step.
+            replace_unreadable: whether other samples stand in for those that cannot be read.
         """
         super().__init__()
         whole = Part(size=len(train_set), weight=1.0)
@@ -108,12 +114,9 @@ class PAMMDataModule(L.LightningDataModule):
             flip=augment.flip,
             distort=augment.distort,
         )
-        self.train_set = TransformedDataset(
-            train_set, transform, model.tasks, mean=model.mean, std=model.std, seed=seed
-        )
-        self.val_set = TransformedDataset(
-            val_set, TestTransform(val_canvas, model.tasks), model.tasks, mean=model.mean, std=model.std
-        )
+        inputs: dict[str, Any] = {"mean": model.mean, "std": model.std, "replace_unreadable": replace_unreadable}
+        self.train_set = TransformedDataset(train_set, transform, model.tasks, seed=seed, **inputs)
+        self.val_set = TransformedDataset(val_set, TestTransform(val_canvas, model.tasks), model.tasks, **inputs)
         self.batch_size, self.round_steps, self.workers, self.seed = batch_size, round_steps, workers, seed
         self.step_size = batch_size * accumulate
 
@@ -142,10 +145,10 @@ class PAMMDataModule(L.LightningDataModule):
     def _loader(
         self, dataset: TransformedDataset, sampler: Sampler[int] | Sequence[int]
     ) -> DataLoader[dict[str, object]]:
-        return DataLoader(
+        return SteadyLoader(
             dataset,
+            sampler,
             batch_size=self.batch_size,
-            sampler=sampler,
             num_workers=self.workers,
             persistent_workers=self.workers > 0,
             worker_init_fn=_single_thread,

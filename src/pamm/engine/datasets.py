@@ -40,7 +40,7 @@ def _scenes(config: DataConfig, use: Use) -> SampleSource:
 def _folder(config: DataConfig, _: Use) -> SampleSource:
     if config.manifest is None:
         raise ValueError("data 'folder' needs a manifest: give --data.manifest FILE.yaml")
-    return FolderDataset(config.manifest, root=config.root, split=config.split)
+    return FolderDataset(config.manifest, root=config.root, split=config.split, resize=config.resize)
 
 
 def _benchmark(config: DataConfig, use: Use, *, kind: type[TreeDataset]) -> SampleSource:

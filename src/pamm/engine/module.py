@@ -1,6 +1,7 @@
 """One training step and one validation pass, for Lightning."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import lightning as L
@@ -8,12 +9,15 @@ import torch
 from lightning.pytorch.strategies import ModelParallelStrategy
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
+from torch._functorch import config as functorch_config
 from torch.distributed.fsdp import FSDPModule
 
+from pamm.engine.balancing import BalanceConfig, build_balancer
 from pamm.engine.config import OptimConfig
 from pamm.engine.parameter_groups import parameter_groups
 from pamm.engine.sharding import shard
-from pamm.losses import count_labels, load_balancing_loss, multi_task_loss
+from pamm.losses import Counts, count_labels, load_balancing_loss, multi_task_loss
+from pamm.losses.balance import Fixed, GradientBalancer
 from pamm.metrics import LabelledMean, task_scores
 from pamm.models import PAMM
 from pamm.ops.processes import count_processes, sum_over_processes
@@ -23,7 +27,7 @@ Batch = dict[str, Any]
 
 
 class PAMMModule(L.LightningModule):
-    """Trains a network on the weighted sum of its tasks' losses."""
+    """Trains a network on the losses of its tasks, balanced as a config says."""
 
     def __init__(
         self,
@@ -34,6 +38,7 @@ class PAMMModule(L.LightningModule):
         seed: int = 0,
         compiled: bool = False,
         channels_last: bool = False,
+        balance: BalanceConfig = BalanceConfig(),
     ) -> None:
         """Take a network and how to train it.
 
@@ -45,11 +50,13 @@ class PAMMModule(L.LightningModule):
                 a resumed run repeats an uninterrupted one.
             compiled: whether torch compiles the network.
             channels_last: whether images enter it with their channels last in memory.
+            balance: how the losses of the tasks are balanced.
         """
         super().__init__()
         self.model, self.optim, self.seed = model, optim, seed
         self.compiled, self.network = compiled, model.forward_with_gates
         self.layout = torch.channels_last if channels_last else torch.contiguous_format
+        self.balancer = build_balancer(balance, model)
         self.started = False
         # the one holds the scores as typed objects, the other moves them from device to device
         self.scores = task_scores(scored)
@@ -70,6 +77,8 @@ class PAMMModule(L.LightningModule):
         # what sharding made of it
         self.network = self.model.forward_with_gates
         if self.compiled:
+            # else what a compiled network keeps is gone after one backward pass
+            functorch_config.donated_buffer = not isinstance(self.balancer, GradientBalancer)
             self.network = torch.compile(self.network)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
@@ -84,11 +93,26 @@ class PAMMModule(L.LightningModule):
         outputs, gates = self.network(batch["image"].contiguous(memory_format=self.layout))
         counts = count_labels(batch["labels"], self.model.config.tasks, over_processes=True)
         total, losses = multi_task_loss(outputs, batch["labels"], self.model.config.tasks, counts)
+        step = self._balance(losses, counts)
         if self.optim.load_balancing > 0:
             losses["load_balancing"] = load_balancing_loss(gates, over_processes=True)
-            total = total + self.optim.load_balancing * losses["load_balancing"]
+            total, step = (loss + self.optim.load_balancing * losses["load_balancing"] for loss in (total, step))
         self._log("train", *_of_batch(total, losses))
-        return total
+        return step
+
+    def _balance(self, losses: Mapping[str, Tensor], counts: Mapping[str, Counts]) -> Tensor:
+        """The scalar whose gradients train the network; its value may be that of no loss."""
+        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+        step: Tensor = self.balancer(
+            {task.name: task.loss_weight * losses[task.name] for task in self.model.config.tasks},
+            {name: count.present for name, count in counts.items()},
+            parameters=[parameter for parameter in self.model.parameters() if parameter.requires_grad],
+            scale=1.0 if scaler is None else scaler.get_scale(),
+        )
+        if not isinstance(self.balancer, Fixed):
+            weights = zip(self.balancer.tasks, self.balancer.weights, strict=True)
+            self.log_dict({f"train/weight/{name}": weight for name, weight in weights})
+        return step
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Losses and scores of one batch."""

@@ -14,6 +14,7 @@ import yaml
 from jsonargparse import get_loader
 
 from pamm.benchmarks import BENCHMARKS
+from pamm.engine.balancing import BalanceConfig
 from pamm.engine.config import AugmentConfig, ModelChoice, OptimConfig, RunConfig
 from pamm.engine.data_config import DataConfig
 from pamm.engine.datasets import open_dataset
@@ -46,6 +47,8 @@ class Recipe:
     """Names of losses by task."""
     loss_weights: dict[str, float] | None = None
     """Factors of the tasks' losses."""
+    balance: BalanceConfig = field(default_factory=BalanceConfig)
+    """How the losses are balanced."""
 
 
 @dataclass(frozen=True, kw_only=True)

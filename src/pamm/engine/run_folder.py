@@ -1,53 +1,63 @@
-"""The folder of a run: what it holds, whose it is, and files that are never half-written."""
+"""The folder of a run: what it holds and whose it is."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import torch
 import yaml
-from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
 from pamm.data.files import atomic_write
+from pamm.engine.survival.checkpoints import latest_whole, list_checkpoints
 
-FREE = {"resume", "out", "workers", "threads", "log_every", "pictures"}
-"""Settings of ``run`` that may differ when a run is resumed: they do not change what is learnt."""
-
-
-class AtomicCheckpoints(TorchCheckpointIO):
-    """Writes checkpoints under a temporary name beside the old ones, so that a full disk costs neither."""
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: object = None) -> None:
-        """Write a checkpoint.
-
-        Raises:
-            ValueError: if it cannot be written.
-        """
-        with atomic_write(path) as temporary:
-            torch.save(checkpoint, temporary)
+FREE = {
+    *("resume", "out", "workers", "threads", "log_every", "pictures", "checkpoint_every", "keep"),
+    *("non_finite", "largest_loss", "unreadable"),
+}
+"""Settings of ``run`` that may differ when a run is resumed: they do not change what is learnt, or say what to do about
+what would end it."""
 
 
-def find_checkpoint(folder: Path, record: dict[str, Any], *, resume: bool) -> Path | None:
-    """Find the checkpoint to go on from, and see that the folder is free for the run.
+def check_folder(folder: Path, record: dict[str, Any], *, resume: bool | Literal["auto"]) -> bool:
+    """See that the folder is free for the run.
 
     Args:
         folder: where the run is kept.
         record: the run's settings as plain values.
-        resume: whether to go on with the run that the folder holds.
+        resume: whether to go on with the run that the folder holds; ``"auto"``: if it holds one.
 
     Returns:
-        The checkpoint to go on from, None for a new run.
+        Whether there is a run to go on with.
 
     Raises:
         ValueError: if the folder holds another run, none to resume, or one with other settings.
     """
-    checkpoint = folder / "checkpoints" / "last.ckpt"
-    if resume:
-        if not checkpoint.exists():
-            raise ValueError(f"{folder} holds no checkpoint to resume from: {checkpoint} is missing")
+    found = list_checkpoints(folder)
+    if resume and found:
         _check_same(folder / "config.yaml", record)
-    elif checkpoint.exists():
+        return True
+    if resume is True:
+        raise ValueError(f"{folder} holds no checkpoint to resume from: check run.out, or begin with run.resume auto")
+    if found:
         raise ValueError(f"{folder} already holds a run: choose another run.out, or go on with run.resume")
-    return checkpoint if resume else None
+    return False
+
+
+def find_checkpoint(
+    folder: Path, record: dict[str, Any], *, resume: bool | Literal["auto"]
+) -> tuple[int, Path] | tuple[Literal[0], None]:
+    """Find the checkpoint to go on from.
+
+    Args:
+        folder: where the run is kept.
+        record: as for :func:`check_folder`.
+        resume: as for :func:`check_folder`.
+
+    Returns:
+        The steps done before it and its path; 0 and None for a new run.
+
+    Raises:
+        ValueError: as :func:`check_folder`, or if every checkpoint is damaged.
+    """
+    return latest_whole(folder) if check_folder(folder, record, resume=resume) else (0, None)
 
 
 def keep_record(folder: Path, record: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from pamm.data.mix import MixDataset
+from pamm.engine.balancing import BalanceConfig
 from pamm.engine.config import AugmentConfig, ModelChoice, OptimConfig, RunConfig
 from pamm.engine.data_config import DataConfig
 from pamm.engine.datasets import open_dataset, usual_canvas
@@ -30,6 +31,7 @@ def train(
     tasks: list[str] | None = None,
     losses: dict[str, str] | None = None,
     loss_weights: dict[str, float] | None = None,
+    balance: BalanceConfig = BalanceConfig(),
 ) -> Path:
     """Train a network and write its weights, checkpoints, logs and pictures to a folder.
 
@@ -43,6 +45,7 @@ def train(
         tasks: names of the tasks to learn; all that the training data labels if left out.
         losses: names of losses, by task, that replace the usual ones: keys of `pamm.losses.LOSSES`.
         loss_weights: factors of the tasks' losses that replace the usual ones.
+        balance: how the losses, times their factors, are balanced.
 
     Returns:
         The folder of the best weights, for `pamm.load`.
@@ -74,6 +77,7 @@ def train(
         "tasks": tasks,
         "losses": losses,
         "loss_weights": loss_weights,
+        "balance": asdict(balance),
     }
     torch.manual_seed(run.seed)
     overrides = {"image_size": canvas} | model.overrides
@@ -91,6 +95,7 @@ def train(
         optim=optim,
         run=run,
         augment=augment,
+        balance=balance,
         train_canvas=canvas,
         val_canvas=val.canvas(canvas),
         record=record,

@@ -5,18 +5,21 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import lightning as L
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.callbacks import RichProgressBar
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.strategies import ModelParallelStrategy
 
 from pamm.engine.callbacks import DrawSamples, KeepWeights
 from pamm.engine.config import OptimConfig, RunConfig
 from pamm.engine.datamodule import PAMMDataModule
-from pamm.engine.run_folder import AtomicCheckpoints
+from pamm.engine.survival.bad_steps import WatchSteps
+from pamm.engine.survival.checkpoints import AtomicCheckpoints, SaveCheckpoints
+from pamm.engine.survival.log import CSVLog
+from pamm.engine.survival.stop import StopRequest
+from pamm.engine.survival.unreadable import NoteUnreadable
 
 
 def build_trainer(folder: Path, data: PAMMDataModule, *, optim: OptimConfig, run: RunConfig) -> L.Trainer:
@@ -25,10 +28,6 @@ def build_trainer(folder: Path, data: PAMMDataModule, *, optim: OptimConfig, run
     Raises:
         ValueError: if this machine has no such device or arithmetic.
     """
-    # One for each: Lightning's own save_last is only renewed when the best one is.
-    keep: dict[str, Any] = {"save_on_train_epoch_end": True, "enable_version_counter": False}
-    best = ModelCheckpoint(folder / "checkpoints", filename="best", monitor="val/loss", **keep)
-    last = ModelCheckpoint(folder / "checkpoints", filename="last", **keep)
     try:
         return L.Trainer(
             default_root_dir=folder,
@@ -45,13 +44,20 @@ def build_trainer(folder: Path, data: PAMMDataModule, *, optim: OptimConfig, run
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
             enable_model_summary=False,
-            logger=[TensorBoardLogger(folder, name="tensorboard"), CSVLogger(folder, name="log")],
+            logger=False,
             callbacks=[
                 RichProgressBar(leave=False),
                 KeepWeights(folder),
                 DrawSamples(data.val_set, folder / "pictures", count=run.pictures),
-                best,
-                last,
+                NoteUnreadable(folder),
+                WatchSteps(folder, skip=run.non_finite == "skip", largest_loss=run.largest_loss),
+                SaveCheckpoints(
+                    folder,
+                    round_steps=run.validate_every,
+                    every=run.checkpoint_every,
+                    keep=run.keep,
+                    stop=StopRequest(),
+                ),
             ],
             plugins=[AtomicCheckpoints()],
         )
@@ -70,6 +76,19 @@ def _strategy(run: RunConfig) -> str | ModelParallelStrategy:
     return "ddp" if processes > 1 or run.strategy == "ddp" else "auto"
 
 
+def logs(folder: Path, *, step: int) -> list[Logger]:
+    """The logs of a run, for TensorBoard and as CSV.
+
+    Args:
+        folder: folder of the run.
+        step: steps done before, 0 for a new run; what is logged of later ones is replaced.
+    """
+    return [
+        TensorBoardLogger(folder, name="tensorboard", version="", purge_step=step or None),
+        CSVLog(folder, step=step),
+    ]
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Leave out what Lightning says that a user can do nothing about, and its advertisements."""
@@ -81,9 +100,8 @@ def quiet() -> Iterator[None]:
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         # Its own use of a torch function that is to go.
         warnings.filterwarnings("ignore", message=".*treespec.*")
-        # A resumed run finds its own checkpoints, and closes the round before the first new validation.
-        warnings.filterwarnings("ignore", message="Checkpoint directory .* exists")
-        warnings.filterwarnings("ignore", message=".*could not find the monitored key")
+        # The order of the images follows from the number of steps: every loader can go on from the middle of a round.
+        warnings.filterwarnings("ignore", message=".*your dataloader is not resumable")
         # Frozen parts of an encoder are meant to be.
         warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")
         # On a CPU, depthwise kernels get gradients in another layout than several processes exchange; they are copied.

@@ -122,6 +122,11 @@ def find_weights(name_or_folder: str | Path) -> Path:
         return _shipped_root() / name
     folder = Path(name_or_folder).expanduser()
     if not folder.is_dir():
+        if folder.is_file():
+            raise ValueError(
+                f"{folder} is a file: give the folder of {WEIGHTS_FILE} and {CONFIG_FILE}; a checkpoint of the "
+                f"released code becomes one by `pamm convert {folder} FOLDER`, which runs no code in it"
+            )
         if folder.exists() or not _HUB_NAME.fullmatch(name):
             raise ValueError(
                 f"no weights {name!r}: give a shipped name ({', '.join(list_shipped()) or 'none here'}), a folder with "

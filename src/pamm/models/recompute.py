@@ -1,12 +1,12 @@
 """Activations that are computed again in the backward pass instead of kept."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 Output = TypeVar("Output")
@@ -31,21 +31,27 @@ def call(module: Callable[..., Output], *inputs: Any, recompute: bool) -> Output
 
 def _contexts(module: Callable[..., object]) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
     assert isinstance(module, nn.Module)
-    return nullcontext(), _without_statistics(module)
+    return nullcontext(), _WithoutStatistics(module)
 
 
-@contextmanager
-def _without_statistics(module: nn.Module) -> Iterator[None]:
-    """Let batch norms in training leave their running statistics as they are."""
-    norms = [layer for layer in module.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
-    momenta = [norm.momentum for norm in norms]
-    counts = [None if norm.num_batches_tracked is None else norm.num_batches_tracked.clone() for norm in norms]
-    for norm in norms:
-        norm.momentum = 0.0
-    try:
-        yield
-    finally:
-        for norm, momentum, count in zip(norms, momenta, counts, strict=True):
+class _WithoutStatistics(AbstractContextManager[None]):
+    """Lets batch norms in training leave their running statistics as they are; once for each backward pass."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.norms = [layer for layer in module.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
+        self.momenta: list[float | None] = []
+        self.counts: list[Tensor | None] = []
+
+    def __enter__(self) -> None:
+        self.momenta = [norm.momentum for norm in self.norms]
+        self.counts = [
+            None if norm.num_batches_tracked is None else norm.num_batches_tracked.clone() for norm in self.norms
+        ]
+        for norm in self.norms:
+            norm.momentum = 0.0
+
+    def __exit__(self, *_: object) -> None:
+        for norm, momentum, count in zip(self.norms, self.momenta, self.counts, strict=True):
             norm.momentum = momentum
             if norm.num_batches_tracked is not None and count is not None:
                 norm.num_batches_tracked.copy_(count)

@@ -1,0 +1,33 @@
+"""One run in a folder at a time."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from pamm.data.files import WriteError
+
+
+@contextmanager
+def only_run(folder: Path) -> Iterator[None]:
+    """Hold the folder of a run, made if need be; the lock of a process that has died is none.
+
+    Raises:
+        ValueError: if another process holds it, or nothing can be written there.
+    """
+    lock = FileLock(folder / "run.lock", timeout=0)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout as error:
+        raise ValueError(
+            f"another process is training in {folder}: wait until it ends, stop it, or choose another run.out"
+        ) from error
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise WriteError(f"cannot write {folder}: {reason}: make room, or choose a folder you may write to") from error
+    try:
+        yield
+    finally:
+        lock.release()
