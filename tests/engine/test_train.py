@@ -25,7 +25,7 @@ from toys import ALBEDO, MICRO, Rectangles
 PLAIN = AugmentConfig(scale=(1.0, 1.0))
 
 
-def run(folder, *, steps, data=None, resume=False, seed=0, lr=1e-2, recompute=False):
+def run(folder, *, steps, data=None, resume=False, seed=0, lr=1e-2, recompute=False, every=2):
     data = data or Rectangles()
     torch.manual_seed(seed)
     network = create_model("pamm_tiny", tasks=data.tasks, **MICRO)
@@ -35,7 +35,13 @@ def run(folder, *, steps, data=None, resume=False, seed=0, lr=1e-2, recompute=Fa
         data,
         optim=OptimConfig(steps=steps, batch_size=3, lr=lr, name="adamw", load_balancing=1e-3),
         run=RunConfig(
-            out=str(folder), validate_every=2, log_every=1, workers=0, pictures=2, resume=resume, recompute=recompute
+            out=str(folder),
+            validate_every=every,
+            log_every=1,
+            workers=0,
+            pictures=2,
+            resume=resume,
+            recompute=recompute,
         ),
         augment=AugmentConfig(),
     )
@@ -86,6 +92,14 @@ def test_a_resumed_run_ends_with_the_same_weights(tmp_path, monkeypatch):
     assert set(whole) == set(parts)
     for name, tensor in whole.items():
         assert torch.equal(tensor, parts[name]), name
+
+
+def test_a_finished_run_learns_in_every_step_that_is_added(tmp_path):
+    first, again = (
+        load_file(run(tmp_path / "run", steps=steps, every=1, resume=steps > 2).parent / "last/model.safetensors")
+        for steps in (2, 3)
+    )
+    assert not torch.equal(first["fusion.join.weight"], again["fusion.join.weight"])
 
 
 def test_the_last_checkpoint_is_of_the_last_step_even_if_another_is_better(tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ from transformers import (
     SwinForImageClassification,
 )
 
+from pamm.engine.results.run_facts import encoder_name
 from pamm.engine.weights import load_weights, save_weights
 from pamm.models import PAMMConfig, create_model
 from pamm.models.feature_backbone import BACKBONES, backbone_class
@@ -117,6 +118,7 @@ def test_classifier_weights_and_stochastic_depth(small, tmp_path):
     chances = {getattr(module, "drop_prob", None) for module in network.encoder.modules()} - {None}
     assert max(chances) == pytest.approx(0.2)
     assert count_macs(network, 32, 48) > 0
+    assert encoder_name(network.config) == "swin 8/16/32/64"
 
 
 def test_one_stride_is_the_patch_and_another_one_may_be_chosen(small, tmp_path):

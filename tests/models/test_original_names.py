@@ -151,6 +151,15 @@ def test_a_file_of_transformers_with_its_config(small, tmp_path):
     check(create_model(small(), pretrained=str(tmp_path / "pytorch_model.bin")).encoder, model.vit)
 
 
+def test_code_beside_the_weights_is_not_run(small, tmp_path, monkeypatch):
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked whether to run it"))
+    form = {"model_type": "unheard_of", "auto_map": {"AutoConfig": "code.Config"}}
+    (tmp_path / "config.json").write_text(json.dumps(form))
+    (tmp_path / "code.py").write_text("raise SystemExit('ran')")
+    with pytest.raises(ValueError, match="is no encoder that transformers knows"):
+        create_model(small(), pretrained=str(tmp_path))
+
+
 def test_other_heads_can_be_told(small, tmp_path):
     save_file(originally(MODELS["vit"]()), tmp_path / "w.safetensors")
     network = create_model(small(), pretrained=str(tmp_path / "w.safetensors"), encoder_heads=2)

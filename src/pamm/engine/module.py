@@ -81,6 +81,14 @@ class PAMMModule(L.LightningModule):
             functorch_config.donated_buffer = not isinstance(self.balancer, GradientBalancer)
             self.network = torch.compile(self.network)
 
+    def on_train_start(self) -> None:
+        """Take the rates from the schedule: a checkpoint holds those of its own, which more steps make another."""
+        for config in self.trainer.lr_scheduler_configs:
+            schedule = config.scheduler
+            assert isinstance(schedule, torch.optim.lr_scheduler.LambdaLR)
+            for group, base in zip(schedule.optimizer.param_groups, schedule.base_lrs, strict=True):
+                group["lr"] = base * self._rate(schedule.last_epoch)
+
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Seed the noise of the step's batch."""
         self.started = True

@@ -229,7 +229,7 @@ def _plain_config(source: str) -> dict[str, Any]:
 
 def _their_config(source: str) -> PreTrainedConfig:
     try:
-        theirs: PreTrainedConfig = AutoConfig.from_pretrained(_folder(source))
+        theirs: PreTrainedConfig = AutoConfig.from_pretrained(_folder(source), trust_remote_code=False)
     except ValueError as error:
         raise ValueError(f"{source!r} is no encoder that transformers knows: choose a ViT or DINO ({error})") from error
     if theirs.model_type not in (*SOURCES, *BACKBONES):
