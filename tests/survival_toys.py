@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
+from pamm.engine.balancing import BalanceConfig
 from pamm.engine.config import AugmentConfig, OptimConfig, RunConfig
 from pamm.engine.fit import fit
 from pamm.engine.module import PAMMModule
@@ -19,7 +20,7 @@ from toys import MICRO, Rectangles
 ROUND = 3
 
 
-def run(folder, *, steps=6, data=None, optim=None, **settings):
+def run(folder, *, steps=6, data=None, optim=None, balance=BalanceConfig(), **settings):
     """Train a micro network on rectangles: rounds of three steps, every step logged."""
     data = data or Rectangles()
     torch.manual_seed(0)
@@ -31,6 +32,7 @@ def run(folder, *, steps=6, data=None, optim=None, **settings):
         optim=OptimConfig(steps=steps, batch_size=2, lr=1e-2, name="adamw", **(optim or {})),
         run=RunConfig(out=str(folder), **settings),
         augment=AugmentConfig(),
+        balance=balance,
     )
 
 

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from pamm.data.files import WriteError
+from pamm.engine.balancing import BalanceConfig
 from pamm.engine.module import PAMMModule
 from pamm.engine.survival import bad_steps, log
 from pamm.engine.survival.checkpoints import list_checkpoints
@@ -167,3 +168,10 @@ def test_two_runs_in_one_folder(tmp_path):
     process.wait(600)
     assert (tmp_path / "run/run.lock").exists()
     run(tmp_path / "run")
+
+
+def test_the_loss_that_is_watched_is_not_the_scalar_that_a_balancer_makes(tmp_path):
+    with pytest.raises(ValueError, match=r"step 1: loss 57\."):
+        run(tmp_path / "run", largest_loss=50.0, balance=BalanceConfig(name="pcgrad"))
+    with pytest.warns(UserWarning, match="left out"):
+        run(tmp_path / "skip", steps=3, largest_loss=50.0, non_finite="skip", balance=BalanceConfig(name="dwa"))

@@ -54,8 +54,8 @@ class WatchSteps(L.Callback):
         self.names += batch["name"]
 
     def on_before_backward(self, trainer: L.Trainer, pl_module: L.LightningModule, loss: Tensor) -> None:
-        """Note the loss of one of the batches of the step."""
-        self.losses.append(loss.detach() * trainer.accumulate_grad_batches)
+        """Note the loss of one of the batches of the step: as it is logged, for what is derived may be of no loss."""
+        self.losses.append(trainer.callback_metrics["train/loss"])
 
     def on_before_optimizer_step(self, trainer: L.Trainer, pl_module: L.LightningModule, optimizer: Optimizer) -> None:
         """Look at the step.
