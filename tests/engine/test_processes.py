@@ -21,9 +21,9 @@ def free_port():
         return server.getsockname()[1]
 
 
-def train(folder, *, processes=1, optim, **run):
+def train(folder, *, processes=1, optim, balance="fixed", **run):
     """Train in processes started as torchrun starts them; gives losses by step, and the last weights."""
-    settings = {"optim": optim, "run": {"out": str(folder), "devices": processes, **run}}
+    settings = {"optim": optim, "balance": {"name": balance}, "run": {"out": str(folder), "devices": processes, **run}}
     shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": str(processes)}
     shared |= {"LOCAL_WORLD_SIZE": str(processes), "TORCHELASTIC_RUN_ID": "test"} if processes > 1 else {}
     paths = [str(WORKER.parents[1]), os.environ.get("PYTHONPATH", "")]
@@ -69,3 +69,9 @@ def test_weights_shared_out_train_as_whole_ones(alone, tmp_path):
     train(tmp_path / "run", optim={"batch_size": 2, "steps": 2}, **settings)
     _, weights = train(tmp_path / "run", optim={"batch_size": 2}, resume=True, **settings)
     assert_same([weights], alone[1:])
+
+
+def test_gradients_of_tasks_are_those_of_the_whole_batch(tmp_path):
+    settings = {"balance": "gradnorm", "recompute": True}
+    one = train(tmp_path / "one", optim={"batch_size": 4, "steps": 2}, **settings)
+    assert_same(train(tmp_path / "two", processes=2, optim={"batch_size": 2, "steps": 2}, **settings), one)

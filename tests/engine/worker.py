@@ -47,7 +47,7 @@ def main(settings):
         optim=OptimConfig(**{"steps": 4, "load_balancing": 0.1} | settings["optim"]),
         run=RunConfig(**run | settings["run"]),
         augment=AugmentConfig(distort=False),
-        balance=BalanceConfig(**settings.get("balance", {})),
+        balance=BalanceConfig(**settings["balance"]),
     )
 
 
