@@ -55,6 +55,42 @@ def test_another_manifest_is_another_set(tmp_path, capsys):
     assert "of another set or another packing" in fails(capsys, *command(2))
 
 
+def test_what_changed_in_a_mix_makes_it_another_set(tmp_path, capsys):
+    def describe(name, **changes):
+        return write(tmp_path / name, splits={}, labels={"depth": {"path": "depth/{id}.png"} | changes})
+
+    for name in ("one", "two"):
+        put(tmp_path / name / "images/a.png", grid(channels=(3,)))
+        put(tmp_path / name / "depth/a.png", grid(2))
+    sets = {name: {"manifest": str(describe(name))} for name in ("one", "two")}
+    command = ["data", "pack", "--data", str(tmp_path / "mix.yaml"), "-o", str(tmp_path / "out"), "--workers", "0"]
+
+    def order(*names):
+        plain = {"name": "mix", "sets": {name: sets[name] for name in names}}
+        (tmp_path / "mix.yaml").write_text(yaml.safe_dump(plain, sort_keys=False))
+
+    order("one", "two")
+    assert main(command) == main(command) == 0
+    order("two", "one")
+    assert "of another set or another packing" in fails(capsys, *command)
+    order("one", "two")
+    describe("two", scale=2)
+    assert "of another set or another packing" in fails(capsys, *command)
+    describe("two")
+    assert main(command) == 0
+    for folder in ("images", "depth"):
+        (tmp_path / f"one/{folder}/a.png").rename(tmp_path / f"one/{folder}/b.png")
+    assert "of another set or another packing" in fails(capsys, *command)
+
+
+def test_shards_packed_again_keep_the_name_of_their_split(packed, tmp_path):
+    assert (
+        main(["data", "pack", "--data", "shards", "--data.root", packed, "-o", str(tmp_path / "o"), "--workers", "0"])
+        == 0
+    )
+    assert [path.name for path in (tmp_path / "o").iterdir()] == ["train-00000-of-00001.parquet"]
+
+
 def test_check(packed, tmp_path, capsys):
     report = tmp_path / "report.json"
     assert main(["data", "check", packed, "--json", str(report), "-o", str(tmp_path / "a.png"), "--workers", "0"]) == 0

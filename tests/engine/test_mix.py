@@ -164,6 +164,8 @@ def test_validation_takes_over_what_is_left_out(tmp_path):
     [
         ({"name": "mix"}, "a mix needs data sets"),
         ({"name": "mix", "manifest": "a.yaml"}, "each set of a mix has a manifest of its own"),
+        ({"name": "mix", "resize": 0.5}, "resize is for folders with a manifest, .*: give it to its sets"),
+        ({"name": "scenes", "resize": 0.5}, "resize is for folders with a manifest, not for data 'scenes': leave it"),
         ({"name": "scenes", "sets": {"a": MixedSet()}}, "data 'scenes' has no sets"),
         ({"name": "mix", "sets": {"a": MixedSet()}}, "set a: data 'folder' needs a manifest"),
     ],

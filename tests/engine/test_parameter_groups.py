@@ -38,6 +38,23 @@ def test_rates_fall_with_depth():
         assert found[name] == pytest.approx((rate, decay)), name
 
 
+def test_rates_of_a_backbone_fall_as_in_beit():
+    form = {"hidden_size": 16, "num_hidden_layers": 8, "num_attention_heads": 2, "intermediate_size": 32}
+    form |= {"model_type": "beit", "use_relative_position_bias": True, "image_size": 32}
+    sizes = MICRO | {"patch_size": 16, "image_size": (32, 32)}
+    model = create_model("pamm_tiny", **sizes, encoder="backbone", encoder_config=form, encoder_widths=(16,) * 4)
+    found = groups_by_name(model, layer_decay=0.5)
+    for end, rate, decay in (
+        ("embeddings.cls_token", 0.5**9, 0),
+        ("embeddings.patch_embeddings.projection.weight", 0.5**9, 0.1),
+        ("layer.0.intermediate.dense.weight", 0.5**8, 0.1),
+        ("layer.7.intermediate.dense.weight", 0.5, 0.1),
+        ("layer.7.attention.attention.relative_position_bias.relative_position_bias_table", 0.5, 0),
+    ):
+        matching = [value for name, value in found.items() if name.endswith(end)]
+        assert matching == [pytest.approx((rate, decay))], end
+
+
 def test_without_decay_of_rates_there_are_two_groups():
     groups = parameter_groups(create_model("pamm_tiny", **MICRO), weight_decay=0.1, lr=1.0)
     assert [(group["weight_decay"], group["lr"]) for group in groups] == [(0.1, 1.0), (0.0, 1.0)]

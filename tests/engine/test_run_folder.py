@@ -15,7 +15,7 @@ from pamm.data.files import WriteError
 from pamm.engine.callbacks import KeepWeights
 from pamm.engine.config import OptimConfig, RunConfig
 from pamm.engine.fit import fit
-from pamm.engine.run_folder import find_checkpoint, keep_record
+from pamm.engine.run_folder import check_folder, find_checkpoint, keep_record
 from pamm.engine.survival.checkpoints import AtomicCheckpoints
 from pamm.models import create_model
 from pamm.tasks import TASKS
@@ -55,6 +55,17 @@ def test_a_run_is_resumed_with_its_own_settings_only(config, tmp_path, capsys):
     assert "optim.lr = 1e-05, now it is 0.5" in refused(capsys, *resume, "--optim.lr", "0.5")
     assert (tmp_path / "run/config.yaml").read_text() == record
     assert main(["train", *map(str, resume)]) == 0
+
+
+def test_a_mix_is_resumed_with_its_sets_in_their_order(tmp_path, monkeypatch):
+    def mix(*names):
+        return {"data": {"name": "mix", "sets": {name: {"weight": 1.0} for name in names}}}
+
+    keep_record(tmp_path, mix("rooms", "street"))
+    monkeypatch.setattr("pamm.engine.run_folder.list_checkpoints", lambda folder: [(1, folder)])
+    assert check_folder(tmp_path, mix("rooms", "street"), resume=True)
+    with pytest.raises(ValueError, match=r"data\.sets = \['rooms', 'street'\], now it is \['street', 'rooms'\]"):
+        check_folder(tmp_path, mix("street", "rooms"), resume=True)
 
 
 def test_mistakes_leave_no_folder(config, tmp_path, capsys):

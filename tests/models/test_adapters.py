@@ -111,6 +111,15 @@ def test_a_run_with_adapters_leaves_plain_weights(tmp_path):
     assert load_weights(tmp_path / "run/last").config.encoder_depth == 4
 
 
+@pytest.mark.parametrize("mode", [True, False])
+def test_adapted_blocks_stay_in_the_mode_they_were_in(mode):
+    """In training they drop paths; the frozen ones do not."""
+    model = create_model(CONFIGS["vit"], tasks=["depth"]).train(mode)
+    add_adapters(model.encoder, rank=2, alpha=4, frozen_blocks=1)
+    assert [block.training for block in model.encoder.blocks] == [False, mode, mode, mode]
+    assert model.encoder.training == mode
+
+
 def test_wrong_choices_are_refused(monkeypatch):
     with pytest.raises(ValueError, match="leaves no block for adapters"):
         ModelChoice(frozen_blocks="all", lora_rank=4)

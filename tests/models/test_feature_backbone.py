@@ -92,6 +92,21 @@ def test_every_trained_parameter_gets_a_gradient(source, small, blocks):
     assert not any(parameter.requires_grad for parameter in (*layers[0], *layers[-1]))
 
 
+def test_layers_are_the_embedding_and_the_stages(source, small):
+    model, folder = source
+    encoder = create_model(small(patch_size=16, image_size=(64, 96)), pretrained=folder).encoder
+    before, *stages, _ = encoder.layers()
+    assert sum(map(len, encoder.layers())) == len(list(encoder.parameters()))
+    assert all(stages)
+    of_stages = {id(parameter) for stage in stages for parameter in stage}
+    embedding = {
+        id(value) for name, value in encoder.named_parameters() if "embeddings." in name or "embedder." in name
+    }
+    assert not embedding & of_stages
+    # two kinds embed anew in every stage
+    assert bool(before) == (model.config.model_type not in ("pvt_v2", "dinov3_convnext"))
+
+
 def test_sides_that_the_stride_does_not_divide(small, tmp_path):
     """A map of stride 32 on 48 pixels: where it does not reach, the picture goes on in zeros; nothing shifts."""
     SwinBackbone(SwinConfig(**SWIN, out_features=STAGES)).save_pretrained(tmp_path)
@@ -139,6 +154,12 @@ def test_unusable_backbones(small, tmp_path):
         create_model(small(encoder="backbone", encoder_config=form, encoder_widths=(1, 2, 3, 4)))
     with pytest.raises(ValueError, match="model_type 'bert', must be one of beit"):
         create_model(small(encoder="backbone", encoder_config={"model_type": "bert"}, encoder_widths=(1, 2, 3, 4)))
+    with pytest.raises(ValueError, match="transformers cannot run this swin backbone"):
+        create_model(
+            small(
+                encoder="backbone", encoder_config=SWIN | {"model_type": "swin", "depths": 4}, encoder_widths=(1,) * 4
+            )
+        )
     short = AutoConfig.for_model("swin", **SWIN | {"depths": [1, 1], "num_heads": [1, 2]})
     short.save_pretrained(tmp_path)
     with pytest.raises(ValueError, match="swin backbone has 2 stages, must have at least 4"):

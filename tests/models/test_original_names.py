@@ -166,6 +166,12 @@ def test_other_heads_can_be_told(small, tmp_path):
     assert network.config.encoder_heads == 2
 
 
+def test_a_file_that_is_not_there_is_not_asked_of_the_hub(small, monkeypatch):
+    monkeypatch.setattr("pamm.models.pretrained.PreTrainedConfig.get_config_dict", None)
+    with pytest.raises(ValueError, match=r"'weights/vit\.pth' cannot be read \(there is no such file\)"):
+        create_model(small(), pretrained="weights/vit.pth")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -173,6 +179,7 @@ def test_other_heads_can_be_told(small, tmp_path):
         ({"pos_embed": torch.ones(1, 19, 64)}, "pos_embed has 19 rows"),
         ({"blocks.1.norm1.bias": None}, r"1 missing \(blocks\.1\.layernorm_before\.bias\)"),
         ({"norm.bias": None}, "lack norm.bias"),
+        ({"blocks.0.mlp.fc1.weight": None}, r"lack blocks\.0\.mlp\.fc1\.weight, and w1"),
     ],
 )
 def test_other_forms_are_refused(small, tmp_path, change, message):

@@ -113,6 +113,9 @@ class DataConfig:
             )
         if self.name in (*BENCHMARKS, "shards") and self.manifest:
             raise ValueError(f"data {self.name!r} needs no manifest: leave it out, or set --data.name folder")
+        if self.resize is not None and self.name != "folder":
+            where = "give it to its sets" if self.name == "mix" else "leave it out"
+            raise ValueError(f"resize is for folders with a manifest, not for data {self.name!r}: {where}")
         if self.sets and self.name != "mix":
             raise ValueError(f"data {self.name!r} has no sets: leave them out, or set --data.name mix")
         if self.name == "mix" and self.manifest:

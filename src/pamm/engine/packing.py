@@ -6,8 +6,11 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from pamm.benchmarks import BENCHMARKS
+from pamm.data.mix import MixDataset
 from pamm.data.pack import pack
+from pamm.data.sample import FileDataset, SampleSource
+from pamm.data.shards import ShardDataset
+from pamm.data.tree import TreeDataset
 from pamm.engine.data_config import DataConfig
 from pamm.engine.datasets import open_dataset
 
@@ -43,15 +46,23 @@ def pack_dataset(
         ModuleNotFoundError: if the extra ``shards`` is not installed.
     """
     source = open_dataset(data, canvas=_CANVAS, split="train", scoring=scoring)
-    usual = "train" if data.name in BENCHMARKS else "all"
-    manifest = Path(data.manifest).read_text(encoding="utf-8") if data.manifest else ""
-    identity = json.dumps([asdict(data), manifest, scoring], sort_keys=True)
+    usual = source.split if isinstance(source, ShardDataset | TreeDataset) else "all"
     return pack(
         source,
         out,
         split=split or data.split or usual,
         photos=photos,
-        stamp=hashlib.sha256(identity.encode()).hexdigest(),
+        stamp=_stamp(data, source, scoring=scoring),
         workers=workers,
         progress=progress,
     )
+
+
+def _stamp(data: DataConfig, source: SampleSource, *, scoring: bool) -> str:
+    """What changes with the config, the order of a mix's sets, the manifests, and the names of the samples."""
+    manifests = [config.manifest for config in (data, *data.members().values())]
+    texts = [Path(manifest).read_text(encoding="utf-8") for manifest in manifests if manifest]
+    parts = [part.source for part in source.members.values()] if isinstance(source, MixDataset) else [source]
+    names = [part.ids for part in parts if isinstance(part, FileDataset)]
+    identity = json.dumps([asdict(data), list(data.sets), texts, names, scoring], sort_keys=True)
+    return hashlib.sha256(identity.encode()).hexdigest()

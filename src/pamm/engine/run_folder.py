@@ -95,4 +95,7 @@ def _flat(record: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in record.items():
         name = f"{prefix}{key}"
         flat |= _flat(value, f"{name}.") if isinstance(value, dict) and value else {name: value}
+        if key == "sets":
+            # what a mix draws depends on their order, too
+            flat[name] = list(value)
     return flat

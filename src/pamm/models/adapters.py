@@ -34,6 +34,7 @@ def add_adapters(encoder: LayeredEncoder, *, rank: int, alpha: int, frozen_block
         from peft import LoraConfig, inject_adapter_in_model
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(f"adapters need {error.name}: pip install 'pamm[lora]'") from error
+    mode = encoder.training
     encoder.freeze(frozen_blocks)
     open_to_them = {parameter for layer in encoder.layers()[1:-1] for parameter in layer if parameter.requires_grad}
     names = [
@@ -45,7 +46,8 @@ def add_adapters(encoder: LayeredEncoder, *, rank: int, alpha: int, frozen_block
         raise ValueError(f"the encoder has no linear maps after block {frozen_blocks}: leave lora_rank out")
     encoder.freeze()
     inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=alpha, target_modules=names), encoder)
-    encoder.train(encoder.training)
+    # frozen as a whole it went into evaluation
+    encoder.train(mode)
 
 
 def merged_state(model: nn.Module, state: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:

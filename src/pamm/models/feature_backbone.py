@@ -6,6 +6,7 @@ cells that fall together, coarser ones bilinearly. The decoder's stages project 
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -30,6 +31,8 @@ BACKBONES = tuple(
 """Transformers' model types that serve here."""
 _UNKEPT = ("_name_or_path", "architectures", "dtype", "id2label", "label2id", "out_indices", "transformers_version")
 """What their configs hold besides the form of the backbone."""
+_EMBEDDING = re.compile(r"(\w+\.)?(embeddings|embedder|stem)\.")
+"""Starts of the names of parameters before the first stage."""
 _SIDE = 448
 """Side in pixels of the image that strides are found with; one that all usual strides divide."""
 
@@ -92,19 +95,21 @@ def _survey(plain: str) -> Survey:
     kind = values.pop("model_type", None)
     if kind not in BACKBONES:
         raise ValueError(f"encoder_config has model_type {kind!r}, must be one of {', '.join(BACKBONES)}")
-    theirs = AutoConfig.for_model(kind, **values)
-    stages = [name for name in theirs.stage_names if name != "stem"]
-    if len(stages) < STAGES:
-        raise ValueError(f"the {kind} backbone has {len(stages)} stages, must have at least {STAGES}: choose another")
-    side = getattr(theirs, "image_size", None) or _SIDE
-    height, width = (side, side) if isinstance(side, int) else side
-    theirs.out_features = stages
     try:
+        theirs = AutoConfig.for_model(kind, **values)
+        stages = [name for name in theirs.stage_names if name != "stem"]
+        side = getattr(theirs, "image_size", None) or _SIDE
+        height, width = (side, side) if isinstance(side, int) else side
+        theirs.out_features = stages
         with torch.device("meta"), torch.enable_grad(), torch.inference_mode(False):
             model = backbone_class(theirs)(theirs)
             maps = model(torch.empty(1, 3, height, width)).feature_maps
-    except (RuntimeError, TypeError, ValueError) as error:
-        raise ValueError(f"transformers cannot run this {kind} backbone ({error}): choose another") from error
+    except Exception as error:
+        # wrong values, packages that are missing: each of their classes has errors of its own
+        reason = " ".join(str(error).split())
+        raise ValueError(f"transformers cannot run this {kind} backbone ({reason}): choose another") from error
+    if len(stages) < STAGES:
+        raise ValueError(f"the {kind} backbone has {len(stages)} stages, must have at least {STAGES}: choose another")
     names, parameters = zip(*model.named_parameters(), strict=True)
     stage_of: dict[str, int] = {}
     for stage, features in enumerate(maps):
@@ -173,9 +178,11 @@ class FeatureBackbone(LayeredEncoder):
         for name, parameter in model.named_parameters():
             # such as a last norm that no map passes
             parameter.requires_grad_(name in found.stage_of)
+            # tokens, positions and scales
+            vars(parameter)["no_weight_decay"] = not name.endswith("weight")
 
     def layers(self) -> list[list[nn.Parameter]]:
-        """Parameters by depth: of each stage, its embedding included. Last comes what acts on no map."""
+        """Parameters by depth: of the embedding, where the backbone has one, of each stage, and what acts on no map."""
         stage_of: dict[str, int] = {}
         for name, stage in self.found.stage_of.items():
             owner = _owner(name)
@@ -186,7 +193,8 @@ class FeatureBackbone(LayeredEncoder):
             # what was put into a module later is of its stage
             while owner and owner not in stage_of:
                 owner = _owner(owner)
-            layers[stage_of.get(owner, self.found.stages) + 1].append(parameter)
+            stage = stage_of.get(owner, self.found.stages)
+            layers[0 if stage == 0 and _EMBEDDING.match(name) else stage + 1].append(parameter)
         return layers
 
     def parts(self) -> list[nn.Module]:

@@ -65,8 +65,9 @@ def original_settings(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
     kind = _kind(own)
     width, patch = own["patch_embed.proj.weight"].shape[0], own["patch_embed.proj.weight"].shape[-1]
     depth = 1 + max(int(name.split(".")[1]) for name in own if name.startswith("blocks."))
-    gated = "blocks.0.mlp.w1.weight" in own
-    hidden = own[f"blocks.0.mlp.{'w1' if gated else 'fc1'}.weight"].shape[0]
+    hidden = next((name for name in ("fc1", "w1") if f"blocks.0.mlp.{name}.weight" in own), None)
+    if hidden is None:
+        raise ValueError("the weights lack blocks.0.mlp.fc1.weight, and w1 in its place: choose another encoder")
     registers = _registers(own)
     return {
         "encoder": kind,
@@ -74,8 +75,8 @@ def original_settings(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
         "encoder_width": width,
         "encoder_depth": depth,
         "encoder_heads": width // _HEAD_WIDTH,
-        "encoder_mlp_ratio": hidden / width,
-        "encoder_gated_mlp": gated,
+        "encoder_mlp_ratio": own[f"blocks.0.mlp.{hidden}.weight"].shape[0] / width,
+        "encoder_gated_mlp": hidden == "w1",
         "encoder_registers": 0 if registers is None else registers.shape[1],
         "encoder_norm_eps": 1e-5 if kind == "dinov3" else 1e-6,
         "position_grid": None if kind == "dinov3" else _grid(own),

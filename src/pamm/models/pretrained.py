@@ -214,6 +214,9 @@ def _tensors(source: str) -> dict[str, Tensor]:
 
 def _plain_config(source: str) -> dict[str, Any]:
     """What is in the config.json of a source; nothing if a file has none beside it."""
+    if Path(source).suffix in STATE_FILES and not Path(source).exists():
+        # a mistyped file is no name to ask the hub for
+        raise _unreachable(source, FileNotFoundError("there is no such file"))
     folder = _folder(source)
     if Path(folder).is_dir() and not (Path(folder) / "config.json").is_file():
         if _is_file(source):
