@@ -25,6 +25,13 @@ from toys import ALBEDO, MICRO, Rectangles
 PLAIN = AugmentConfig(scale=(1.0, 1.0))
 
 
+class Bare(Rectangles):
+    """No photo has a label."""
+
+    def __getitem__(self, index):
+        return replace(super().__getitem__(index), labels={})
+
+
 def run(folder, *, steps, data=None, resume=False, seed=0, lr=1e-2, recompute=False, every=2):
     data = data or Rectangles()
     torch.manual_seed(seed)
@@ -111,6 +118,14 @@ def test_the_last_checkpoint_is_of_the_last_step_even_if_another_is_better(tmp_p
     found = list_checkpoints(tmp_path / "run")
     assert [step for step, _ in found] == [6, 4, 2]
     assert [torch.load(path, weights_only=True)["global_step"] for _, path in found] == [6, 4, 2]
+
+
+def test_without_a_label_to_validate_on_the_latest_weights_are_the_best(tmp_path):
+    empty = Bare()
+    with pytest.warns(UserWarning, match="validation images have no labels at all"):
+        run(tmp_path, steps=4, data=empty)
+    best, last = (load_file(tmp_path / name / "model.safetensors") for name in ("best", "last"))
+    assert all(torch.equal(best[name], last[name]) for name in last)
 
 
 def test_a_task_from_outside_is_learnt(tmp_path):

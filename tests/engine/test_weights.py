@@ -154,7 +154,7 @@ def test_unknown_names_say_what_there_is(tmp_path):
 
 def test_a_file_is_not_taken_for_a_hub_name(saved, monkeypatch):
     monkeypatch.chdir(saved[1].parent)
-    with pytest.raises(ValueError, match="no weights"):
+    with pytest.raises(ValueError, match=r"micro/config\.json is a file: give the folder"):
         load_weights("micro/config.json")
 
 

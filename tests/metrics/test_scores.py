@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torchmetrics.functional.classification import binary_average_precision, multiclass_jaccard_index
 
 import pamm.metrics
-from pamm.losses import balanced_bce
+from pamm.losses.pixels import balanced_bce
 from pamm.metrics import CONSTANTS, SCORES, best_constants, boundary, errors, functional, task_scores
 from pamm.metrics.classes import MaxF
 from pamm.tasks import IGNORE, TASKS, get_tasks

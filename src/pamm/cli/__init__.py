@@ -4,6 +4,7 @@ import inspect
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import is_dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ from pamm.cli.info_command import info_command
 from pamm.engine.data_config import MixedSet
 from pamm.engine.datasets import DATASETS
 from pamm.engine.memory import keep_memory
-from pamm.engine.recipes import lay_over
+from pamm.engine.recipes import lay_over, read_plain
 from pamm.engine.train import train
 
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -95,8 +96,10 @@ PATHS = _options(lambda parameter: parameter.annotation in (list[Path], list[Pat
 """Options that take a list of files: one, and can be given several times."""
 WORDS = _options(lambda parameter: parameter.annotation in (list[str], list[str] | None))
 """Options that take a list of words."""
+RECORDS = _options(lambda parameter: is_dataclass(parameter.annotation))
+"""Options that stand for several settings, which a YAML file can hold."""
 SEVERAL = {"--baselines", *WORDS}
-"""Those of both that take all up to the next option; it would not do for files that are written."""
+"""Those of paths and words that take all up to the next option; it would not do for files that are written."""
 
 
 class LayOver(ActionConfigFile):
@@ -164,7 +167,7 @@ def _command_parser(signature: Callable[..., Any], summary: str) -> ArgumentPars
 def _spell_out(args: Sequence[str]) -> list[str]:
     """Let ``-o`` stand for ``--out``, ``--data scenes`` for ``--data.name scenes`` and ``--scan`` for ``--scan=true``.
 
-    Anything that is not the name of a data set after ``--data`` is a YAML file. Options of :data:`PATHS` and
+    Anything that is not the name of a data set after ``--data`` is a YAML file, as after all :data:`RECORDS`. Options of :data:`PATHS` and
     :data:`WORDS` gather theirs into one list. Mappings are given as files are, so that :class:`LayOver` joins them.
     """
     args = _join_mappings(_join_lists(args))
@@ -182,12 +185,17 @@ def _spell_out(args: Sequence[str]) -> list[str]:
 
 
 def _join_mappings(args: Sequence[str]) -> list[str]:
-    """Let ``--model.overrides '{scan: false}'`` stand for a ``--config`` that says so and nothing else."""
+    """Let ``--model.overrides '{scan: false}'`` stand for a ``--config`` that says so and nothing else.
+
+    The files of :data:`RECORDS` are read here, since the parser would take their names for those of classes.
+    """
     spelt: list[str] = []
     words = iter(pairwise([*args, ""]))
     for arg, following in words:
         option, equals, value = arg.partition("=")
         text = value if equals else following
+        if option in RECORDS and text not in ("", *DATASETS) and not _is_mapping(text):
+            text = json.dumps(read_plain(text))
         if not option.startswith("--") or option == "--config" or not _is_mapping(text):
             spelt.append(arg)
             continue

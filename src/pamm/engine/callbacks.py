@@ -11,13 +11,13 @@ from pamm.data.dataset import TransformedDataset
 from pamm.data.files import atomic_write
 from pamm.engine.colours import decoded
 from pamm.engine.draw import contact_sheet
-from pamm.engine.module import PAMMModule
+from pamm.engine.module import PAMMModule, validation_loss
 from pamm.engine.sharding import whole_state
 from pamm.engine.weights import save_weights
 
 
 class KeepWeights(L.Callback):
-    """Writes the weights at every validation to ``last``, and to ``best`` when the validation loss fell."""
+    """Writes the weights at every validation to ``last``, and to ``best`` unless the validation loss rose."""
 
     def __init__(self, folder: Path) -> None:
         """Take the folder of the run."""
@@ -26,12 +26,12 @@ class KeepWeights(L.Callback):
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write the weights."""
         assert isinstance(pl_module, PAMMModule)
-        loss = float(trainer.callback_metrics["val/loss"])
+        loss = validation_loss(trainer)
         state = whole_state(pl_module.model)
         if not trainer.is_global_zero:
             return
         save_weights(pl_module.model, self.folder / "last", state=state)
-        if loss < self.best:
+        if loss <= self.best:
             self.best = loss
             save_weights(pl_module.model, self.folder / "best", state=state)
 

@@ -7,6 +7,7 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.strategies import ModelParallelStrategy
+from lightning.pytorch.utilities import rank_zero_warn
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch._functorch import config as functorch_config
@@ -137,6 +138,8 @@ class PAMMModule(L.LightningModule):
         if means:
             total = torch.stack([weights[name] * mean.value for name, mean in means.items()]).sum()
             self._log("val", total, {name: mean.value for name, mean in means.items()}, sync_dist=True)
+        else:
+            rank_zero_warn("the validation images have no labels at all, so the best weights are the latest: see val")
         for name in means:
             # already summed over processes, as the losses are; the option only keeps Lightning from warning
             values = self.scores[name].compute()
@@ -166,6 +169,12 @@ class PAMMModule(L.LightningModule):
         """Share of the full learning rate: a linear rise, times the polynomial decay of the paper."""
         rise = min(1.0, (step + 1) / (self.optim.warmup + 1))
         return rise * math.pow(max(0.0, 1 - step / self.optim.steps), self.optim.power)
+
+
+def validation_loss(trainer: L.Trainer) -> float:
+    """Loss of the latest validation; infinite where it is not a number or no image had a label."""
+    loss = float(trainer.callback_metrics.get("val/loss", math.inf))
+    return math.inf if math.isnan(loss) else loss
 
 
 @torch.no_grad()

@@ -1,7 +1,6 @@
 """Checkpoints of a run: written whole, kept while they are of use, and looked through before they are trusted."""
 
 import hashlib
-import math
 import os
 import re
 from pathlib import Path
@@ -14,6 +13,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities import rank_zero_warn
 
 from pamm.data.files import atomic_write
+from pamm.engine.module import validation_loss
 from pamm.engine.survival.stop import StopRequest
 
 SAFE = 2
@@ -148,8 +148,7 @@ class SaveCheckpoints(Checkpoint):
         step = trainer.global_step
         if step == self.saved:
             return
-        loss = float(trainer.callback_metrics["val/loss"])
-        self.losses[step] = math.inf if math.isnan(loss) else loss
+        self.losses[step] = validation_loss(trainer)
         self._save(trainer)
         stop = trainer.strategy.reduce_boolean_decision(self.stop.asked, all=False)
         if stop and step < trainer.max_steps:
