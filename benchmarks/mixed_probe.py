@@ -18,13 +18,13 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from pamm.data.files import atomic_write
-from pamm.engine.datasets import open_dataset
 from pamm.engine.evaluate import evaluate
 from pamm.engine.fit import fit
 from pamm.engine.recipes import read_recipe
+from pamm.engine.run_data import open_run_data
 from pamm.engine.scored_sets import plain_results, sets_to_score
-from pamm.engine.train import choose_tasks, input_canvas
-from pamm.models import PAMM, PAMMConfig, create_model
+from pamm.engine.train import build_network
+from pamm.models import PAMM, PAMMConfig
 from pamm.models.config import STAGES
 from pamm.models.fusion import resize
 from pamm.models.layers import Grid, to_tokens
@@ -89,27 +89,24 @@ def main() -> None:
     options = parser.parse_args()
     recipe = read_recipe(*options.recipe)
     data = replace(recipe.data, root=options.root or recipe.data.root)
-    val = recipe.val.filled(data)
-    canvas = input_canvas(replace(recipe.model, encoder_weights=options.encoder), data)
-    train_set = open_dataset(data, canvas=canvas, split="train")
-    val_set = open_dataset(val, canvas=canvas, tasks=train_set.tasks)
-    tasks = choose_tasks(train_set.tasks, None, recipe.losses or {}, recipe.loss_weights or {})
+    model = replace(recipe.model, encoder_weights=options.encoder)
+    recipe = replace(recipe, model=model, data=data, val=recipe.val.filled(data))
+    read = open_run_data(recipe)
     torch.manual_seed(recipe.run.seed)
-    sizes = {"image_size": canvas} | recipe.model.overrides
-    probe = build_probe(create_model(recipe.model.preset, tasks=tasks, pretrained=options.encoder, **sizes))
+    probe = build_probe(build_network(recipe, read))
     fit(
         probe,
-        train_set,
-        val_set,
+        read.train,
+        read.val,
         optim=replace(recipe.optim, lr=options.lr or recipe.optim.lr),
         run=replace(recipe.run, out=str(options.out)),
         augment=recipe.augment,
-        train_canvas=canvas,
-        val_canvas=val.canvas(canvas),
+        train_canvas=read.canvas,
+        val_canvas=read.val_canvas,
     )
     probe.load_state_dict(load_file(options.out / "best" / "model.safetensors"))
     console, results = Console(width=120), {}
-    for name, scored in sets_to_score(val, val_set, tasks).items():
+    for name, scored in sets_to_score(recipe.val, read.val, read.tasks).items():
         results[name] = evaluate(probe, scored.source)
         console.print(results[name].table(name))
     with atomic_write(options.out / "scores.json") as path:

@@ -7,8 +7,10 @@ import pytest
 import yaml
 
 from pamm.cli import COMMANDS, main
-from pamm.engine.recipes import Recipe, cost, describe_changes, lay_over, read_recipe, recipe_config
-from pamm.engine.train import input_canvas, train
+from pamm.engine.recipe import Recipe
+from pamm.engine.recipes import cost, describe_changes, lay_over, read_recipe, recipe_config
+from pamm.engine.run_data import input_canvas
+from pamm.engine.train import train
 from pamm.models import create_model
 from pamm.models.info import count_parameters
 from toys import MICRO

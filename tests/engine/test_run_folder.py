@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from pamm.data.files import WriteError
 from pamm.engine.callbacks import KeepWeights
 from pamm.engine.config import OptimConfig, RunConfig
 from pamm.engine.fit import fit
+from pamm.engine.recipe import Recipe
 from pamm.engine.run_folder import check_folder, find_checkpoint, keep_record
 from pamm.engine.survival.checkpoints import AtomicCheckpoints
 from pamm.models import create_model
@@ -143,3 +145,12 @@ def test_two_processes_train_one_network(config, tmp_path):
     assert "Warning" not in done.stderr
     weights = load_file(tmp_path / "run/last/model.safetensors")
     assert all(tensor.isfinite().all() for tensor in weights.values() if tensor.is_floating_point())
+
+
+def test_settings_that_are_new_were_as_they_are_by_default(tmp_path, monkeypatch):
+    monkeypatch.setattr("pamm.engine.run_folder.list_checkpoints", lambda folder: [(1, folder)])
+    record = asdict(Recipe(optim=OptimConfig(lr=0.5)))
+    keep_record(tmp_path, {"optim": {"lr": 0.5}})
+    assert check_folder(tmp_path, record, resume=True)
+    with pytest.raises(ValueError, match=r"optim\.layer_decay = 1\.0, now it is 0\.5"):
+        check_folder(tmp_path, record | {"optim": asdict(OptimConfig(lr=0.5, layer_decay=0.5))}, resume=True)

@@ -15,8 +15,9 @@ from pamm.engine.data_config import DataConfig
 from pamm.engine.evaluate import evaluate
 from pamm.engine.fit import fit
 from pamm.engine.module import PAMMModule
+from pamm.engine.run_data import choose_tasks
 from pamm.engine.survival.checkpoints import list_checkpoints
-from pamm.engine.train import choose_tasks, train
+from pamm.engine.train import train
 from pamm.losses import multi_task_loss
 from pamm.models import create_model
 from pamm.tasks import TASKS

@@ -167,8 +167,9 @@ def _command_parser(signature: Callable[..., Any], summary: str) -> ArgumentPars
 def _spell_out(args: Sequence[str]) -> list[str]:
     """Let ``-o`` stand for ``--out``, ``--data scenes`` for ``--data.name scenes`` and ``--scan`` for ``--scan=true``.
 
-    Anything that is not the name of a data set after ``--data`` is a YAML file, as after all :data:`RECORDS`. Options of :data:`PATHS` and
-    :data:`WORDS` gather theirs into one list. Mappings are given as files are, so that :class:`LayOver` joins them.
+    Anything that is not the name of a data set after ``--data`` is a YAML file, as after all :data:`RECORDS`. Options
+    of :data:`PATHS` and :data:`WORDS` gather theirs into one list. Mappings are given as files are, so that
+    :class:`LayOver` joins them.
     """
     args = _join_mappings(_join_lists(args))
     spelt = ["--out" if arg == "-o" else arg for arg in args]

@@ -9,7 +9,8 @@ from rich.progress import track
 from rich.table import Table
 
 from pamm.cli.commands import console
-from pamm.engine.recipes import Recipe, cost, describe_changes, lay_over, read_recipe, recipe_config
+from pamm.engine.recipe import Recipe
+from pamm.engine.recipes import cost, describe_changes, lay_over, read_recipe, recipe_config
 from pamm.models import PRESETS, PAMMConfig
 from pamm.models.build import resolve_config
 from pamm.ops.backends import ENVIRONMENT, scan_backends_here

@@ -5,7 +5,7 @@ base.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,41 +14,13 @@ import yaml
 from jsonargparse import get_loader
 
 from pamm.benchmarks import BENCHMARKS
-from pamm.engine.balancing import BalanceConfig
-from pamm.engine.config import AugmentConfig, ModelChoice, OptimConfig, RunConfig
-from pamm.engine.data_config import DataConfig
 from pamm.engine.datasets import open_dataset
-from pamm.engine.train import choose_tasks, input_canvas
+from pamm.engine.recipe import Recipe
+from pamm.engine.run_data import choose_tasks, input_canvas
 from pamm.models import PAMMConfig, create_model
 from pamm.models.build import resolve_config
 from pamm.models.info import count_macs, count_parameters
 from pamm.records import build
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """A training run, as a YAML file describes it: the arguments of :func:`pamm.engine.train.train`."""
-
-    model: ModelChoice = field(default_factory=ModelChoice)
-    """Which network, and its first weights."""
-    data: DataConfig = field(default_factory=DataConfig)
-    """Images to learn from."""
-    val: DataConfig = field(default_factory=lambda: DataConfig(seed=1))
-    """Images to validate on."""
-    augment: AugmentConfig = field(default_factory=AugmentConfig)
-    """How training images vary."""
-    optim: OptimConfig = field(default_factory=OptimConfig)
-    """How the weights are learnt."""
-    run: RunConfig = field(default_factory=RunConfig)
-    """Where the run is kept and how it is carried out."""
-    tasks: tuple[str, ...] | None = None
-    """Names of the tasks to learn; all that the data labels if left out."""
-    losses: dict[str, str] | None = None
-    """Names of losses by task."""
-    loss_weights: dict[str, float] | None = None
-    """Factors of the tasks' losses."""
-    balance: BalanceConfig = field(default_factory=BalanceConfig)
-    """How the losses are balanced."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,11 +1,13 @@
 """The folder of a run: what it holds and whose it is."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 
 from pamm.data.files import atomic_write
+from pamm.engine.recipe import Recipe
 from pamm.engine.survival.checkpoints import latest_whole, list_checkpoints
 
 FREE = {
@@ -73,6 +75,8 @@ def _check_same(path: Path, record: dict[str, Any]) -> None:
     except (OSError, yaml.YAMLError) as error:
         raise ValueError(f"cannot read the settings of the run in {path}: {' '.join(str(error).split())}") from error
     new = _flat(_plain(record))
+    # settings that did not exist when the run began were as they are by default
+    old = {key: value for key, value in _flat(_plain(asdict(Recipe()))).items() if key in new} | old
     for key in sorted(set(old) | set(new)):
         free = key == "optim.steps" or (key.startswith("run.") and key.removeprefix("run.") in FREE)
         if not free and old.get(key) != new.get(key):
