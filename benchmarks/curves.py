@@ -17,18 +17,15 @@ HEADLINES = ("mIoU", "RMSE", "mErr", "AP", "maxF")
 
 
 def validations(folder: Path) -> list[dict[str, float]]:
-    """The validations of a run, in the order of their steps; a resumed run has one log per start."""
-    rows: dict[int, dict[str, float]] = {}
-    for path in sorted(folder.rglob("metrics.csv"), key=lambda path: path.stat().st_mtime):
-        with path.open() as file:
-            for row in csv.DictReader(file):
-                if row.get("val/loss"):
-                    # counted from 0 in a first start, from 1 in a resumed one; validations come at round numbers
-                    step = int(row["step"]) + (int(row["step"]) % 10 == 9)
-                    rows[step] = {
-                        key[4:]: float(value) for key, value in row.items() if key.startswith("val/") and value
-                    }
-    return [{"step": step, **rows[step]} for step in sorted(rows)]
+    """The validations of a run, in the order of their steps."""
+    with (folder / "metrics.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row.get("val/loss")]
+    return [
+        # steps are counted from 0
+        {"step": int(row["step"]) + 1}
+        | {key[4:]: float(value) for key, value in row.items() if key.startswith("val/") and value}
+        for row in rows
+    ]
 
 
 def main() -> None:
