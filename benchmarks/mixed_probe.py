@@ -1,10 +1,12 @@
 """A linear probe on the frozen encoder of a recipe, trained on the recipe's images as the recipe trains its network.
 
     python benchmarks/mixed_probe.py configs/mixed/train.yaml --encoder runs/vits14 --out runs/mixed_probe
+    python benchmarks/mixed_probe.py configs/mixed/train.yaml configs/mixed/whole.yaml --encoder runs/vits14 \
+      --init runs/mixed_probe --out runs/mixed_whole_probe
 
 The four taps of the encoder side by side pass a batch norm and one linear map per task, whose output is enlarged to the
-image. Steps, batches, losses and schedule are those of the recipe; the learning rate may be another. Prints and writes
-the scores of every validation set.
+image. Images, steps, batches, losses and schedule are those of the recipe; the learning rate may be another. Prints
+and writes the scores of every validation set.
 """
 
 import argparse
@@ -83,17 +85,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe", type=Path, nargs="+", help="YAML files of `pamm train`, laid over each other")
     parser.add_argument("--encoder", required=True, help="folder or hub name of the encoder's weights")
+    parser.add_argument("--init", type=Path, help="folder of an earlier run of the probe to start from")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--root", help="folder of the data sets")
     parser.add_argument("--lr", type=float, help="learning rate, instead of the recipe's")
     options = parser.parse_args()
     recipe = read_recipe(*options.recipe)
     data = replace(recipe.data, root=options.root or recipe.data.root)
-    model = replace(recipe.model, encoder_weights=options.encoder)
+    model = replace(recipe.model, encoder_weights=options.encoder, init=None)
     recipe = replace(recipe, model=model, data=data, val=recipe.val.filled(data))
     read = open_run_data(recipe)
     torch.manual_seed(recipe.run.seed)
     probe = build_probe(build_network(recipe, read))
+    if options.init is not None:
+        probe.load_state_dict(load_file(options.init / "best" / "model.safetensors"))
     fit(
         probe,
         read.train,

@@ -1,6 +1,6 @@
 """The scores of a run over several sets beside those of a linear probe and the best constant, as a Markdown table.
 
-    python benchmarks/mixed_table.py runs/mixed/scores.json runs/mixed_probe/scores.json
+    python benchmarks/mixed_table.py runs/mixed_whole/scores.json runs/mixed_whole_probe/scores.json
 
 Both files are as `pamm eval --json` writes them for a mix.
 """

@@ -39,8 +39,11 @@ def data(tmp_path_factory):
 def test_one_network_learns_from_four_sets(root, data, encoder, tmp_path, monkeypatch):
     monkeypatch.chdir(root)
     run = tmp_path / "run"
-    options = ["--model.encoder_weights", str(encoder), "--data.root", str(data), "--run.out", str(run)]
-    assert main(["train", "--config", "configs/mixed/train.yaml", *options, *SMALL]) == 0
+    options = ["--model.encoder_weights", str(encoder), "--data.root", str(data), *SMALL]
+    recipes = ["--config", "configs/mixed/train.yaml"]
+    assert main(["train", *recipes, "--run.out", str(tmp_path / "first"), *options]) == 0
+    recipes += ["--config", "configs/mixed/whole.yaml", "--model.init", str(tmp_path / "first/best")]
+    assert main(["train", *recipes, "--run.out", str(run), *options]) == 0
     scored = ["--weights", str(run / "best"), "--data.root", str(data), "--json", str(tmp_path / "scores.json")]
     assert main(["eval", "--config", "configs/mixed/eval.yaml", *scored, "--workers", "0"]) == 0
     sets = json.loads((tmp_path / "scores.json").read_text())["sets"]
@@ -61,11 +64,14 @@ def test_the_probe_leaves_the_encoder_as_it_is(root, data, encoder, tmp_path, mo
     quick = {"data": SIZE, "val": SIZE, "optim": {"steps": 2}, "run": {"devices": 1, "workers": 0, "validate_every": 2}}
     (tmp_path / "quick.yaml").write_text(yaml.safe_dump(quick))
     recipes = ["configs/mixed/train.yaml", str(tmp_path / "quick.yaml")]
-    options = ["--encoder", str(encoder), "--root", str(data), "--out", str(tmp_path / "probe")]
-    monkeypatch.setattr(sys, "argv", ["mixed_probe.py", *recipes, *options])
-    script.main()
-    learnt = load_file(tmp_path / "probe/best/model.safetensors")
+    recipes.insert(1, "configs/mixed/whole.yaml")
+    for recipe, more in ((recipes[::2], []), (recipes, ["--init", str(tmp_path / "probe")])):
+        options = ["--encoder", str(encoder), "--root", str(data), *more]
+        out = tmp_path / ("whole" if more else "probe")
+        monkeypatch.setattr(sys, "argv", ["mixed_probe.py", *recipe, *options, "--out", str(out)])
+        script.main()
+    learnt = load_file(tmp_path / "whole/best/model.safetensors")
     for name, value in create_model("pamm_small", tasks=["depth"], pretrained=str(encoder)).encoder.named_parameters():
         assert torch.equal(learnt[f"encoder.{name}"], value), name
-    sets = json.loads((tmp_path / "probe/scores.json").read_text())["sets"]
+    sets = json.loads((tmp_path / "whole/scores.json").read_text())["sets"]
     assert {name: set(result["tasks"]) for name, result in sets.items()} == TASKS
