@@ -12,6 +12,7 @@ import yaml
 from PIL import Image
 
 import pamm
+from cli_checks import fails
 from pamm.cli import COMMANDS, main
 from pamm.data.scenes import SCENES_TASKS
 from pamm.engine.weights import save_weights
@@ -35,16 +36,6 @@ def photo(tmp_path):
     path = tmp_path / "photo.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 60, 3), dtype=np.uint8)).save(path)
     return path
-
-
-def fails(capsys, *args) -> str:
-    """Run a command that must fail, and give its one line."""
-    assert main([str(arg) for arg in args]) == 2
-    text = capsys.readouterr().err.strip()
-    assert text.startswith("error: ")
-    assert "\n" not in text
-    assert "Traceback" not in text
-    return text
 
 
 @pytest.mark.parametrize("command", COMMANDS)

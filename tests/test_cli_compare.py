@@ -8,6 +8,7 @@ import yaml
 
 import pamm
 from benchmark_trees import write_nyud, write_pascal
+from cli_checks import fails
 from pamm.benchmarks import BENCHMARKS
 from pamm.cli import main
 from pamm.data.scenes import SCENES_TASKS
@@ -49,15 +50,6 @@ def published(monkeypatch):
     columns = (ScoreColumn("depth", "RMSE", "depth RMSE", "m", False, 4),)
     rows = (PublishedRow("Rival", "Swin-L", (0.0001,), "its README"),)
     monkeypatch.setitem(PUBLISHED, "scenes", PublishedSet("Scenes", "val", 2, columns, rows))
-
-
-def fails(capsys, *args) -> str:
-    """Run a command that must fail, and give its one line."""
-    assert main([str(arg) for arg in args]) == 2
-    text = capsys.readouterr().err.strip()
-    assert text.startswith("error: ")
-    assert "\n" not in text
-    return text
 
 
 def test_scores_say_what_they_are_of(scores, weights):

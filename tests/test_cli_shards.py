@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 import pamm
+from cli_checks import fails
 from folder_toys import grid, put, write
 from pamm.cli import main
 from pamm.data.scenes import SCENES_TASKS
@@ -24,15 +25,6 @@ def packed(tmp_path):
     scenes = ["--data", "scenes", "--data.seed", "1", "--data.length", "2", *SIZE]
     assert main(["data", "pack", *scenes, "--out", out, "--split", "val", "--workers", "0"]) == 0
     return out
-
-
-def fails(capsys, *args) -> str:
-    """Run a command that must fail, and give its one line."""
-    assert main([str(arg) for arg in args]) == 2
-    text = capsys.readouterr().err.strip()
-    assert text.startswith("error: ")
-    assert "\n" not in text
-    return text
 
 
 def test_pack_says_what_it_wrote(tmp_path, capsys):

@@ -11,6 +11,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
+from cli_checks import fails
 from pamm.cli import main
 from pamm.data.files import WriteError
 from pamm.engine.callbacks import KeepWeights
@@ -41,20 +42,13 @@ def config(tmp_path):
     return path
 
 
-def refused(capsys, *args) -> str:
-    assert main(["train", *map(str, args)]) == 2
-    text = capsys.readouterr().err.strip()
-    assert "\n" not in text
-    return text
-
-
 def test_a_run_is_resumed_with_its_own_settings_only(config, tmp_path, capsys):
     assert main(["train", "--config", str(config)]) == 0
     resume = ("--config", config, "--run.resume", "true", "--optim.steps", "4")
     record = (tmp_path / "run/config.yaml").read_text()
-    text = refused(capsys, *resume, "--model.overrides.d_model", "32")
+    text = fails(capsys, "train", *resume, "--model.overrides.d_model", "32")
     assert "model.overrides.d_model = 16, now it is 32" in text
-    assert "optim.lr = 1e-05, now it is 0.5" in refused(capsys, *resume, "--optim.lr", "0.5")
+    assert "optim.lr = 1e-05, now it is 0.5" in fails(capsys, "train", *resume, "--optim.lr", "0.5")
     assert (tmp_path / "run/config.yaml").read_text() == record
     assert main(["train", *map(str, resume)]) == 0
 
@@ -81,7 +75,7 @@ def test_mistakes_leave_no_folder(config, tmp_path, capsys):
         (["--run.accelerator", "tpu"], "run.accelerator 'tpu'"),
         (["--model.overrides.tasks", "[depth]"], "cannot hold tasks"),
     ):
-        assert message in refused(capsys, "--config", config, *options)
+        assert message in fails(capsys, "train", "--config", config, *options)
         assert not (tmp_path / "run").exists(), options
 
 

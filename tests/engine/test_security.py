@@ -7,6 +7,7 @@ import pytest
 import torch
 import yaml
 
+from cli_checks import fails
 from pamm.cli import main
 from pamm.engine.run_folder import find_checkpoint, keep_record
 from pamm.engine.survival.checkpoints import AtomicCheckpoints
@@ -31,22 +32,15 @@ class Payload:
         return os.mkdir, (str(self.path),)
 
 
-def refused(capsys, *args):
-    assert main([str(arg) for arg in args]) == 2
-    text = capsys.readouterr().err.strip()
-    assert "\n" not in text
-    return text
-
-
 @pytest.mark.parametrize("suffix", [".pth", ".pt", ".ckpt", ".safetensors"])
 def test_foreign_weights(tmp_path, capsys, suffix):
     path, ran = tmp_path / f"foreign{suffix}", tmp_path / "ran"
     torch.save({"model": Payload(ran)}, path)
-    assert path.name in refused(capsys, "convert", path, "--out", tmp_path / "out")
-    text = refused(capsys, "train", "--model.init", path, "--run.out", tmp_path / "run")
+    assert path.name in fails(capsys, "convert", path, "--out", tmp_path / "out")
+    text = fails(capsys, "train", "--model.init", path, "--run.out", tmp_path / "run")
     assert f"pamm convert {path} FOLDER" in text
-    assert path.name in refused(capsys, "train", "--model.encoder_weights", path, "--run.out", tmp_path / "run")
-    assert path.name in refused(capsys, "eval", "--weights", path)
+    assert path.name in fails(capsys, "train", "--model.encoder_weights", path, "--run.out", tmp_path / "run")
+    assert path.name in fails(capsys, "eval", "--weights", path)
     assert not ran.exists()
 
 
@@ -63,11 +57,11 @@ def test_foreign_weights(tmp_path, capsys, suffix):
 def test_configs(tmp_path, capsys, text):
     path, ran = tmp_path / "config.yaml", tmp_path / "ran"
     path.write_text(text.format(ran=ran))
-    refused(capsys, "train", "--config", path, "--run.out", tmp_path / "run")
-    refused(capsys, "data", "check", path)
+    fails(capsys, "train", "--config", path, "--run.out", tmp_path / "run")
+    fails(capsys, "data", "check", path)
     inline = text.format(ran=ran).partition(": ")
     if inline[2].startswith("{"):
-        refused(capsys, "train", f"--{inline[0]}", inline[2], "--run.out", tmp_path / "run")
+        fails(capsys, "train", f"--{inline[0]}", inline[2], "--run.out", tmp_path / "run")
     assert not ran.exists()
     assert not (tmp_path / "run").exists()
 
@@ -87,7 +81,7 @@ def test_classes_that_a_config_names_are_neither_imported_nor_built(tmp_path, ca
     (tmp_path / f"{name}.py").write_text(f"import os\nos.mkdir({str(ran)!r})\nclass Made(dict): pass\n")
     monkeypatch.syspath_prepend(tmp_path)
     path.write_text(text.format(name=name))
-    refused(capsys, "train", "--config", path, "--run.out", tmp_path / "run")
+    fails(capsys, "train", "--config", path, "--run.out", tmp_path / "run")
     assert not ran.exists()
 
 
