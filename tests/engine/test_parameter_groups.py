@@ -47,9 +47,9 @@ def test_rates_of_a_backbone_fall_as_in_beit():
     for end, rate, decay in (
         ("embeddings.cls_token", 0.5**9, 0),
         ("embeddings.patch_embeddings.projection.weight", 0.5**9, 0.1),
-        ("layer.0.intermediate.dense.weight", 0.5**8, 0.1),
-        ("layer.7.intermediate.dense.weight", 0.5, 0.1),
-        ("layer.7.attention.attention.relative_position_bias.relative_position_bias_table", 0.5, 0),
+        ("layers.0.mlp.fc1.weight", 0.5**8, 0.1),
+        ("layers.7.mlp.fc1.weight", 0.5, 0.1),
+        ("layers.7.relative_position_bias.relative_position_bias_table", 0.5, 0),
     ):
         matching = [value for name, value in found.items() if name.endswith(end)]
         assert matching == [pytest.approx((rate, decay))], end

@@ -55,9 +55,11 @@ class Survey:
 
 def backbone_config(plain: Mapping[str, Any]) -> PreTrainedConfig:
     """Transformers' config of the plain values that our config holds."""
+    # says what does not fit, where transformers has errors of its own
+    taps = survey(plain).taps
     kind, values = plain["model_type"], {name: value for name, value in plain.items() if name != "model_type"}
     theirs: PreTrainedConfig = AutoConfig.for_model(kind, **values)
-    theirs.out_features = list(survey(plain).taps)
+    theirs.out_features = list(taps)
     return theirs
 
 
