@@ -37,12 +37,10 @@ def main() -> None:
     for name, result in ours.items():
         for task, score in result.tasks.items():
             other = probe[name].tasks[task]
-            arrow = "↑" if score.higher_is_better else "↓"
             best = max if score.higher_is_better else min
             values = (score.constant, other.value, score.value)
             cells = [f"**{value:.3f}**" if value == best(values) else f"{value:.3f}" for value in values]
-            unit = f" {score.unit}" if score.unit else ""
-            console.print(f"| {name} | {task} | {score.headline}{unit} {arrow} | {' | '.join(cells)} |", markup=False)
+            console.print(f"| {name} | {task} | {score.label} | {' | '.join(cells)} |", markup=False)
 
 
 if __name__ == "__main__":

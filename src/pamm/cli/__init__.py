@@ -195,7 +195,7 @@ def _join_mappings(args: Sequence[str]) -> list[str]:
     for arg, following in words:
         option, equals, value = arg.partition("=")
         text = value if equals else following
-        if option in RECORDS and text not in ("", *DATASETS) and not _is_mapping(text):
+        if option in RECORDS and text not in DATASETS and text.lstrip()[:1] not in ("", "-", "{"):
             text = json.dumps(read_plain(text))
         if not option.startswith("--") or option == "--config" or not _is_mapping(text):
             spelt.append(arg)

@@ -41,6 +41,12 @@ class TaskResult:
         """The headline score."""
         return self.scores[self.headline]
 
+    @property
+    def label(self) -> str:
+        """What the headline score is called in tables: its name, its unit, and which way is better."""
+        unit = f" [{self.unit}]" if self.unit else ""
+        return f"{self.headline}{unit} {'↑' if self.higher_is_better else '↓'}"
+
 
 @dataclass(frozen=True)
 class EvalResult:
@@ -92,10 +98,7 @@ class EvalResult:
         for column in ("task", "score", "value", "best constant"):
             table.add_column(column, justify="left" if column in ("task", "score") else "right")
         for name, result in self.tasks.items():
-            arrow = "↑" if result.higher_is_better else "↓"
-            unit = f" [{result.unit}]" if result.unit else ""
-            label = f"{result.headline}{unit} {arrow}".replace("[", r"\[")
-            table.add_row(name, label, f"{result.value:.3f}", f"{result.constant:.3f}")
+            table.add_row(name, escape(result.label), f"{result.value:.3f}", f"{result.constant:.3f}")
         return table
 
 

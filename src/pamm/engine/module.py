@@ -21,7 +21,7 @@ from pamm.losses import Counts, count_labels, load_balancing_loss, multi_task_lo
 from pamm.losses.balance import Fixed, GradientBalancer
 from pamm.metrics import LabelledMean, task_scores
 from pamm.models import PAMM
-from pamm.ops.processes import count_processes, sum_over_processes
+from pamm.ops.processes import mean_over_processes
 from pamm.tasks import Task
 
 Batch = dict[str, Any]
@@ -180,5 +180,5 @@ def validation_loss(trainer: L.Trainer) -> float:
 @torch.no_grad()
 def _of_batch(total: Tensor, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
     """Losses of the whole batch of all processes, in one exchange."""
-    mean = sum_over_processes(torch.stack((total, *losses.values()))) / count_processes()
+    mean = mean_over_processes(torch.stack((total, *losses.values())))
     return mean[0], dict(zip(losses, mean[1:], strict=True))

@@ -83,8 +83,7 @@ def recipe_config(recipe: Recipe) -> PAMMConfig:
     model, data = recipe.model, recipe.data
     canvas = input_canvas(model, data, offline=True)
     labelled = BENCHMARKS[data.name].tasks if data.name in BENCHMARKS else open_dataset(data, canvas=canvas).tasks
-    names = None if recipe.tasks is None else list(recipe.tasks)
-    tasks = choose_tasks(labelled, names, recipe.losses or {}, recipe.loss_weights or {})
+    tasks = choose_tasks(labelled, recipe.tasks, recipe.losses or {}, recipe.loss_weights or {})
     overrides = {"image_size": canvas} | model.overrides
     return resolve_config(model.preset, tasks=tasks, pretrained=model.encoder_weights, offline=True, **overrides)
 

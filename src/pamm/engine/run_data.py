@@ -1,5 +1,6 @@
 """What a training run reads: images to learn from and to validate on, their tasks and sizes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pamm.data.mix import MixDataset
@@ -39,8 +40,7 @@ def open_run_data(recipe: Recipe) -> RunData:
     canvas = input_canvas(recipe.model, recipe.data)
     train = open_dataset(recipe.data, canvas=canvas, split="train")
     val = open_dataset(recipe.val, canvas=canvas, tasks=train.tasks)
-    names = None if recipe.tasks is None else list(recipe.tasks)
-    tasks = choose_tasks(train.tasks, names, recipe.losses or {}, recipe.loss_weights or {})
+    tasks = choose_tasks(train.tasks, recipe.tasks, recipe.losses or {}, recipe.loss_weights or {})
     wanted = recipe.augment.crop_task
     if wanted is not None and wanted not in (known := _known(train.tasks)):
         raise unknown_name("task to crop by", wanted, known)
@@ -65,7 +65,7 @@ def input_canvas(model: ModelChoice, data: DataConfig, *, offline: bool = False)
 
 
 def choose_tasks(
-    available: tuple[Task, ...], names: list[str] | None, losses: dict[str, str], loss_weights: dict[str, float]
+    available: tuple[Task, ...], names: Sequence[str] | None, losses: dict[str, str], loss_weights: dict[str, float]
 ) -> tuple[Task, ...]:
     """Pick tasks of a data set by name and give them their losses and loss weights.
 
@@ -79,7 +79,7 @@ def choose_tasks(
         ValueError: if the data set has no such task, a loss or a weight is for no known task, or there is no such loss.
     """
     labelled = {task.name: task for task in available}
-    names = list(labelled) if names is None else names
+    names = tuple(labelled) if names is None else names
     for name in names:
         if name not in labelled:
             raise unknown_name("task with labels in the data", name, labelled)

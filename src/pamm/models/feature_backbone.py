@@ -19,7 +19,7 @@ from transformers import MODEL_FOR_BACKBONE_MAPPING, AutoConfig, PreTrainedConfi
 
 from pamm.models.config import STAGES, PAMMConfig
 from pamm.models.layered import LayeredEncoder
-from pamm.models.layers import Grid
+from pamm.models.layers import NO_DECAY, Grid
 from pamm.models.recompute import call
 
 BACKBONES = tuple(
@@ -181,7 +181,7 @@ class FeatureBackbone(LayeredEncoder):
             # such as a last norm that no map passes
             parameter.requires_grad_(name in found.stage_of)
             # tokens, positions and scales
-            vars(parameter)["no_weight_decay"] = not name.endswith("weight")
+            vars(parameter)[NO_DECAY] = not name.endswith("weight")
 
     def layers(self) -> list[list[nn.Parameter]]:
         """Parameters by depth: of the embedding, where the backbone has one, of each stage, and what acts on no map."""

@@ -195,7 +195,12 @@ def _load_theirs(source: str, config: PAMMConfig) -> LayeredEncoder:
 
 
 def _is_file(source: str) -> bool:
-    return Path(source).suffix in STATE_FILES and Path(source).is_file()
+    path = Path(source)
+    named = path.suffix in STATE_FILES
+    if named and not path.exists():
+        # a mistyped file is no name to ask the hub for
+        raise _unreachable(source, FileNotFoundError("there is no such file"))
+    return named and path.is_file()
 
 
 def _folder(source: str) -> str:
@@ -214,9 +219,6 @@ def _tensors(source: str) -> dict[str, Tensor]:
 
 def _plain_config(source: str) -> dict[str, Any]:
     """What is in the config.json of a source; nothing if a file has none beside it."""
-    if Path(source).suffix in STATE_FILES and not Path(source).exists():
-        # a mistyped file is no name to ask the hub for
-        raise _unreachable(source, FileNotFoundError("there is no such file"))
     folder = _folder(source)
     if Path(folder).is_dir() and not (Path(folder) / "config.json").is_file():
         if _is_file(source):

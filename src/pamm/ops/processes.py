@@ -1,4 +1,4 @@
-"""Sums over the processes that train together, each on a share of the batch."""
+"""Sums and means over the processes that train together, each on a share of the batch."""
 
 from typing import Any
 
@@ -26,6 +26,16 @@ def sum_over_processes(tensor: Tensor) -> Tensor:
         return tensor
     summed: Tensor = _Sum.apply(tensor)  # type: ignore[no-untyped-call]
     return summed
+
+
+def mean_over_processes(tensor: Tensor) -> Tensor:
+    """The mean of a tensor over all processes, the tensor itself where there is one only.
+
+    Args:
+        tensor: as for :func:`sum_over_processes`.
+    """
+    processes = count_processes()
+    return tensor if processes == 1 else sum_over_processes(tensor).div_(processes)
 
 
 class _Sum(torch.autograd.Function):

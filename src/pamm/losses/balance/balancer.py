@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from pamm.ops.processes import count_processes, sum_over_processes
+from pamm.ops.processes import mean_over_processes
 from pamm.tasks import Task
 
 
@@ -91,9 +91,3 @@ class Fixed(Balancer):
     def weigh(self, whole: Tensor, there: Tensor) -> Tensor:
         """Ones, (T,)."""
         return torch.ones_like(whole)
-
-
-def mean_over_processes(values: Tensor) -> Tensor:
-    """Mean of a tensor over the processes that train together; the tensor itself if there is one only."""
-    processes = count_processes()
-    return values if processes == 1 else sum_over_processes(values).div_(processes)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from pamm.losses.balance.balancer import Balancer, mean_over_processes
+from pamm.losses.balance.balancer import Balancer
+from pamm.ops.processes import mean_over_processes
 
 
 class GradientBalancer(Balancer):
