@@ -13,7 +13,8 @@ from PIL import Image
 
 import pamm
 from cli_checks import fails
-from pamm.cli import COMMANDS, main
+from pamm.cli import main
+from pamm.cli.registry import COMMANDS
 from pamm.data.scenes import SCENES_TASKS
 from pamm.engine.weights import save_weights
 from pamm.ops import SCAN_BACKENDS

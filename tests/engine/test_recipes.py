@@ -6,7 +6,8 @@ from dataclasses import MISSING, fields
 import pytest
 import yaml
 
-from pamm.cli import COMMANDS, main
+from pamm.cli import main
+from pamm.cli.registry import COMMANDS
 from pamm.engine.recipe import Recipe
 from pamm.engine.recipes import cost, describe_changes, lay_over, read_recipe, recipe_config
 from pamm.engine.run_data import input_canvas

@@ -10,7 +10,7 @@ from typing import Literal
 from rich.console import Console
 from rich.table import Table
 
-from pamm.cli.commands import console, progress_bar
+from pamm.cli.console import console, progress_bar
 from pamm.data.files import atomic_write
 from pamm.data.tree import published_ids
 from pamm.engine.boundaries.folders import FolderScores, score_folders

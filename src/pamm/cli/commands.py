@@ -2,15 +2,14 @@
 
 import json as json_format
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from pamm.cli.console import USAGE_ERROR, advance, console, errors, progress_bar
 from pamm.data.files import atomic_write
 from pamm.engine.convert import convert
 from pamm.engine.data_config import DataConfig
@@ -27,24 +26,6 @@ from pamm.engine.results.score_table import eval_table, published_set
 from pamm.engine.scored_sets import plain_results, sets_to_score
 from pamm.engine.survival.stop import StoppedRun
 from pamm.engine.train import train
-
-USAGE_ERROR = 2
-"""Exit code where the user has something to mend."""
-
-console = Console()
-errors = Console(stderr=True, soft_wrap=True, highlight=False)
-
-
-def progress_bar() -> Progress:
-    """A bar that says how many of how many, and how long it will take."""
-    return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), transient=True
-    )
-
-
-def _advance(bar: Progress, row: TaskID) -> Callable[[int, int], None]:
-    """What moves one row of a bar on, called with how many of how many."""
-    return lambda done, total: bar.update(row, completed=done, total=total)
 
 
 def _is_first() -> bool:
@@ -116,7 +97,7 @@ def eval_command(
                 canvas=canvas,
                 batch_size=batch_size,
                 workers=workers,
-                progress=_advance(bar, row),
+                progress=advance(bar, row),
             )
             results[part] = replace(result, run=facts[part])
     for part, result in results.items():

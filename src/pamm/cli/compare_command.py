@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pamm.cli.commands import console
+from pamm.cli.console import console
 from pamm.engine.results.compare import compare
 from pamm.engine.results.result_table import check_table_file, write_tables
 from pamm.engine.results.runs import read_baselines, read_runs

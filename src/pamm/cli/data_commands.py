@@ -16,7 +16,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from pamm.cli.commands import USAGE_ERROR, console, errors, progress_bar
+from pamm.cli.console import USAGE_ERROR, console, errors, progress_bar
 from pamm.data.fetching.fetch import fetch
 from pamm.data.files import atomic_write
 from pamm.data.layouts import find_tree

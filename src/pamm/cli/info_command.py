@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
-from pamm.cli.commands import console
+from pamm.cli.console import console
 from pamm.engine.recipe import Recipe
 from pamm.engine.recipes import cost, describe_changes, lay_over, read_recipe, recipe_config
 from pamm.models import PRESETS, PAMMConfig
