@@ -4,6 +4,8 @@ import errno
 import json
 import os
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -226,7 +228,7 @@ def test_files_of_options_are_laid_over_each_other(recipes, tmp_path):
 )
 def test_mappings_join_the_file(options, recipes, tmp_path, monkeypatch):
     seen = {}
-    monkeypatch.setitem(COMMANDS, "train", (lambda **settings: seen.update(settings) or 0, COMMANDS["train"][1]))
+    monkeypatch.setattr("pamm.cli.commands.train_command", lambda **settings: seen.update(settings) or 0)
     files = [word for path in recipes for word in ("--config", path)]
     assert main(["train", *files, *options, "--losses", "{edge: bce}", "--optim", "{lr: 1e-5}"]) == 0
     overrides = seen["model"].overrides
@@ -247,3 +249,13 @@ def test_info_about_the_scan(flag, capsys):
 def test_no_command(capsys):
     assert "subcommand" in fails(capsys)
     assert "bogus" in fails(capsys, "bogus")
+
+
+def test_the_list_of_commands_waits_for_no_library():
+    check = "import sys; from pamm.cli import build_parser; build_parser([]); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], timeout=120).returncode == 0
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_summaries_are_those_of_the_functions(command):
+    assert command.signature.__doc__.partition("\n")[0] == command.summary

@@ -26,7 +26,8 @@ from folder_toys import put
 from pamm.cli import main
 from pamm.data.scenes import SCENES_TASKS
 from pamm.engine.balancing import BalanceConfig
-from pamm.engine.recipes import read_plain, read_recipe, recipe_config
+from pamm.engine.plain import read_plain
+from pamm.engine.recipes import read_recipe, recipe_config
 from pamm.engine.weights import save_weights
 from pamm.models.hub_encoders import HUB_ENCODERS
 from pamm.models.info import count_parameters

@@ -17,7 +17,7 @@ from folder_toys import put
 from mixed_trees import write_encoder, write_mixed
 from pamm.benchmarks import BENCHMARKS
 from pamm.cli import main
-from pamm.engine.recipes import read_plain
+from pamm.engine.plain import read_plain
 from pamm.engine.weights import save_weights
 from pamm.models import PAMMConfig, create_model
 from pamm.models.build import RELEASED_FORM

@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from pamm.cli import main
-from pamm.cli.registry import COMMANDS
+from pamm.engine.plain import lay_over
 from pamm.engine.recipe import Recipe
-from pamm.engine.recipes import cost, describe_changes, lay_over, read_recipe, recipe_config
+from pamm.engine.recipes import cost, describe_changes, read_recipe, recipe_config
 from pamm.engine.run_data import input_canvas
 from pamm.engine.train import train
 from pamm.models import create_model
@@ -59,7 +59,7 @@ def test_numbers_are_read_as_in_training(tmp_path, monkeypatch):
     path = tmp_path / "recipe.yaml"
     path.write_text("optim: {lr: 1e-5, weight_decay: 2E-3}\nloss_weights: {edge: 5e1}")
     seen = {}
-    monkeypatch.setitem(COMMANDS, "train", (lambda **settings: seen.update(settings) or 0, COMMANDS["train"][1]))
+    monkeypatch.setattr("pamm.cli.commands.train_command", lambda **settings: seen.update(settings) or 0)
     assert main(["train", "--config", str(path)]) == 0
     recipe = read_recipe(path)
     assert (recipe.optim.lr, recipe.loss_weights) == (1e-5, {"edge": 50})

@@ -2,7 +2,7 @@
 
 import inspect
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,10 @@ from rich.markup import escape
 
 from pamm import __version__
 from pamm.cli.console import USAGE_ERROR, errors
-from pamm.cli.registry import ARGUMENTS, COMMANDS, GROUPS, POSITIONAL
+from pamm.cli.registry import ARGUMENTS, COMMANDS, GROUPS, POSITIONAL, Options, wanted_command
 from pamm.cli.spelling import spell_out
-from pamm.engine.data_config import MixedSet
 from pamm.engine.memory import keep_memory
-from pamm.engine.recipes import lay_over
+from pamm.engine.plain import lay_over
 
 INTERRUPTED = 130
 """Exit code where the user stopped a command."""
@@ -40,16 +39,12 @@ class LayOver(ActionConfigFile):
                 settings[name] = lay_over(old, value)
 
 
-def build_parser() -> ArgumentParser:
-    """The parser of all commands, with help from the docstrings."""
-    set_parsing_settings(
-        docstring_parse_attribute_docstrings=True,
-        # a config may come from anyone: it names no classes, so none that it names is imported or built; records inside
-        # a mapping are the exception, which the parser takes for classes by name
-        import_path_denylist=["*"],
-        import_path_allowlist=[f"{MixedSet.__module__}.{MixedSet.__qualname__}"],
-        instantiate_subclass_spec_in_any=False,
-    )
+def build_parser(wanted: Collection[str] = tuple(COMMANDS)) -> ArgumentParser:
+    """The parser, with help from the docstrings.
+
+    Args:
+        wanted: the commands whose options it knows; those of the others need not be imported.
+    """
     parser = ArgumentParser(
         prog="pamm", description="Six dense maps from one photo.", version=__version__, exit_on_error=False
     )
@@ -57,21 +52,32 @@ def build_parser() -> ArgumentParser:
         metavar="COMMAND", title="commands", description="`pamm COMMAND --help` says more."
     )
     groups: dict[str, Any] = {"": commands}
-    for title, (_, signature) in COMMANDS.items():
+    for title, command in COMMANDS.items():
         group, _, name = title.rpartition(" ")
         if group not in groups:
             parent = ArgumentParser(description=GROUPS[group], exit_on_error=False)
             commands.add_subcommand(group, parent, help=GROUPS[group])
             groups[group] = parent.add_subcommands(metavar="COMMAND", title="commands")
-        summary = (signature.__doc__ or "").partition("\n")[0]
-        groups[group].add_subcommand(name, _command_parser(signature, summary), help=summary)
+        options = ArgumentParser(description=command.summary, exit_on_error=False)
+        if title in wanted:
+            _add_options(options, command.signature)
+        groups[group].add_subcommand(name, options, help=command.summary)
     return parser
 
 
-def _command_parser(signature: Callable[..., Any], summary: str) -> ArgumentParser:
-    """The parser of one command, from the parameters of a function and its docstring."""
-    command = ArgumentParser(description=summary, exit_on_error=False)
-    command.add_argument(
+def _add_options(parser: ArgumentParser, signature: Callable[..., Any]) -> None:
+    """Let a parser know the parameters of a function, with help from its docstring."""
+    # a config may hold these records in a mapping, which the parser takes for classes by name
+    from pamm.engine.data_config import MixedSet
+
+    set_parsing_settings(
+        docstring_parse_attribute_docstrings=True,
+        # a config may come from anyone: it names no other classes, so none that it names is imported or built
+        import_path_denylist=["*"],
+        import_path_allowlist=[f"{MixedSet.__module__}.{MixedSet.__qualname__}"],
+        instantiate_subclass_spec_in_any=False,
+    )
+    parser.add_argument(
         "--config",
         action=LayOver,
         help="YAML file of options; options after it win, and the keys of mappings and of another file are added.",
@@ -83,9 +89,8 @@ def _command_parser(signature: Callable[..., Any], summary: str) -> ArgumentPars
     }
     for name, kind in positional.items():
         nargs, help_ = ARGUMENTS[name]
-        command.add_argument(name, nargs=nargs, type=str if kind is str else Path, help=help_)
-    command.add_function_arguments(signature, skip=set(positional), fail_untyped=True)
-    return command
+        parser.add_argument(name, nargs=nargs, type=str if kind is str else Path, help=help_)
+    parser.add_function_arguments(signature, skip=set(positional), fail_untyped=True)
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -97,17 +102,18 @@ def main(args: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, 2 if the user has something to mend, 130 if interrupted.
     """
-    parser = build_parser()
+    args = sys.argv[1:] if args is None else args
+    title = wanted_command(args)
     try:
-        settings = parser.instantiate(parser.parse_args(spell_out(sys.argv[1:] if args is None else args)))
-        title, chosen = settings.subcommand, settings[settings.subcommand]
-        if title in GROUPS:
-            title, chosen = f"{title} {chosen.subcommand}", chosen[chosen.subcommand]
-        run, _ = COMMANDS[title]
+        parser = build_parser([title])
+        known = COMMANDS[title].options() if title else Options()
+        chosen = parser.instantiate(parser.parse_args(spell_out(args, known)))
+        for word in title.split():
+            chosen = chosen[word]
         keep_memory()
         options = chosen.as_dict()
         options.pop("config", None)
-        return run(**options)
+        return COMMANDS[title].run(**options)
     except ArgumentError as error:
         errors.print(f"[red]error:[/red] {escape(_one_line(error))}: see `pamm --help`, `pamm COMMAND --help`")
         return USAGE_ERROR

@@ -17,7 +17,7 @@ def compare_command(
     table: list[Path] | None = None,
     mixed_data: bool = False,
 ) -> int:
-    """Set scored networks side by side: task by task, and the mean gain over the first or over single-task networks.
+    """Set scored networks side by side, with the mean gain over the first or over single-task networks.
 
     Args:
         runs: files of scores, as `pamm eval --json` writes them; the first is what the others are held against.

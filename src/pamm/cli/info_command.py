@@ -9,8 +9,9 @@ from rich.progress import track
 from rich.table import Table
 
 from pamm.cli.console import console
+from pamm.engine.plain import lay_over
 from pamm.engine.recipe import Recipe
-from pamm.engine.recipes import cost, describe_changes, lay_over, read_recipe, recipe_config
+from pamm.engine.recipes import cost, describe_changes, read_recipe, recipe_config
 from pamm.models import PRESETS, PAMMConfig
 from pamm.models.build import resolve_config
 from pamm.ops.backends import ENVIRONMENT, scan_backends_here

@@ -1,19 +1,18 @@
-"""The commands by name, and what kinds of options they have."""
+"""The commands by name, where they lie, and what kinds of options they have.
+
+A command is imported when it is wanted, so that ``pamm --help`` need not wait for the libraries of all.
+"""
 
 import inspect
-from collections.abc import Callable
-from dataclasses import is_dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
-from pamm.cli.boundary_commands import boundary_score_command
-from pamm.cli.commands import convert_command, demo_command, eval_command, predict_command, train_command
-from pamm.cli.compare_command import compare_command
-from pamm.cli.data_commands import check_command, fetch_command, pack_command
-from pamm.cli.info_command import info_command
-from pamm.engine.train import train
-
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+SEVERAL = ("--baselines",)
+"""Lists of files that take all up to the next option; it would not do for files that are written."""
 ARGUMENTS = {
     "images": ("+", "photos, in any format that Pillow reads"),
     "runs": ("+", "files of scores, as `pamm eval --json` writes them; the others are held against the first"),
@@ -34,41 +33,113 @@ ARGUMENTS = {
 }
 """What is given without an option: how many, of paths or of text, and help."""
 
-COMMANDS: dict[str, tuple[Callable[..., int], Callable[..., Any]]] = {
-    "demo": (demo_command, demo_command),
-    "predict": (predict_command, predict_command),
-    "eval": (eval_command, eval_command),
-    "compare": (compare_command, compare_command),
-    "train": (train_command, train),
-    "info": (info_command, info_command),
-    "convert": (convert_command, convert_command),
-    "boundary score": (boundary_score_command, boundary_score_command),
-    "data check": (check_command, check_command),
-    "data fetch": (fetch_command, fetch_command),
-    "data pack": (pack_command, pack_command),
+
+@dataclass(frozen=True)
+class Options:
+    """The options of one command that stand for more than a word."""
+
+    flags: frozenset[str] = field(default_factory=frozenset)
+    """Options that alone mean yes."""
+    paths: frozenset[str] = field(default_factory=frozenset)
+    """Options that take a list of files: one, and can be given several times."""
+    words: frozenset[str] = field(default_factory=frozenset)
+    """Options that take a list of words, all up to the next option."""
+    records: frozenset[str] = field(default_factory=frozenset)
+    """Options that stand for several settings, which a YAML file can hold."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command, and where it lies."""
+
+    summary: str
+    """What it does, in a sentence."""
+    home: str
+    """The function to call, ``module:name``; it returns the exit code."""
+    settings: str = ""
+    """The function whose parameters are the options, if it is another one."""
+
+    @property
+    def run(self) -> Callable[..., int]:
+        """The function to call."""
+        found: Callable[..., int] = resolve_name(self.home)
+        return found
+
+    @property
+    def signature(self) -> Callable[..., Any]:
+        """The function whose parameters are the options, with what they mean in its docstring."""
+        found: Callable[..., Any] = resolve_name(self.settings or self.home)
+        return found
+
+    def options(self) -> Options:
+        """The options that are more than a word, by kind."""
+        return Options(
+            flags=self._named(lambda parameter: isinstance(parameter.default, bool)),
+            paths=self._named(lambda parameter: parameter.annotation in (list[Path], list[Path] | None)),
+            words=self._named(lambda parameter: parameter.annotation in (list[str], list[str] | None)),
+            records=self._named(lambda parameter: is_dataclass(parameter.annotation)),
+        )
+
+    def _named(self, wanted: Callable[[inspect.Parameter], bool]) -> frozenset[str]:
+        return frozenset(
+            f"--{name}"
+            for name, parameter in inspect.signature(self.signature).parameters.items()
+            if parameter.kind not in POSITIONAL and wanted(parameter)
+        )
+
+
+COMMANDS: dict[str, Command] = {
+    "demo": Command(
+        "Score weights on scenes they never saw, predict two photos, and draw a page of it all.",
+        "pamm.cli.commands:demo_command",
+    ),
+    "predict": Command(
+        "Predict the maps of photos: pictures a person can read, raw values, and one overview for each photo.",
+        "pamm.cli.commands:predict_command",
+    ),
+    "eval": Command(
+        "Score weights on a labelled data set, beside the best constant prediction and published results.",
+        "pamm.cli.commands:eval_command",
+    ),
+    "compare": Command(
+        "Set scored networks side by side, with the mean gain over the first or over single-task networks.",
+        "pamm.cli.compare_command:compare_command",
+    ),
+    "train": Command(
+        "Train a network and write its weights, checkpoints, logs and pictures to a folder.",
+        "pamm.cli.commands:train_command",
+        "pamm.engine.train:train",
+    ),
+    "info": Command(
+        "Show the parameters and multiply-adds of recipes or of a preset.", "pamm.cli.info_command:info_command"
+    ),
+    "convert": Command(
+        "Turn a checkpoint of the authors' released code into weights for this package, or weights into a checkpoint.",
+        "pamm.cli.commands:convert_command",
+    ),
+    "boundary score": Command(
+        "Score a folder of boundary maps against a folder of true ones: odsF, oisF and AP.",
+        "pamm.cli.boundary_commands:boundary_score_command",
+    ),
+    "data check": Command(
+        "Read a whole data set: which it is, what is missing or corrupt, ranges of its labels, and a contact sheet.",
+        "pamm.cli.data_commands:check_command",
+    ),
+    "data fetch": Command(
+        "Download and unpack NYUD-v2 (`nyud`) or PASCAL-Context (`pascal_context`), or take them from an archive.",
+        "pamm.cli.data_commands:fetch_command",
+    ),
+    "data pack": Command(
+        "Write a data set as Parquet shards, for `--data shards`; called again, it goes on where it stopped.",
+        "pamm.cli.data_commands:pack_command",
+    ),
 }
-"""Function to call and function whose parameters are the options, by command; the first of two words is a group."""
+"""The commands; the first of two words is a group."""
 GROUPS: dict[str, str] = {"boundary": "Scores of boundary maps.", "data": "Data sets on this disk."}
 """What the commands of each group are about."""
 
 
-def _options(wanted: Callable[[inspect.Parameter], bool]) -> set[str]:
-    """The options of all commands that stand for certain parameters."""
-    return {
-        f"--{name}"
-        for _, signature in COMMANDS.values()
-        for name, parameter in inspect.signature(signature).parameters.items()
-        if parameter.kind not in POSITIONAL and wanted(parameter)
-    }
-
-
-FLAGS = _options(lambda parameter: isinstance(parameter.default, bool))
-"""Options that alone mean yes."""
-PATHS = _options(lambda parameter: parameter.annotation in (list[Path], list[Path] | None))
-"""Options that take a list of files: one, and can be given several times."""
-WORDS = _options(lambda parameter: parameter.annotation in (list[str], list[str] | None))
-"""Options that take a list of words."""
-RECORDS = _options(lambda parameter: is_dataclass(parameter.annotation))
-"""Options that stand for several settings, which a YAML file can hold."""
-SEVERAL = {"--baselines", *WORDS}
-"""Those of paths and words that take all up to the next option; it would not do for files that are written."""
+def wanted_command(args: Sequence[str]) -> str:
+    """The name of the command that some arguments begin with, or nothing."""
+    words = [*args, "", ""]
+    return next((name for name in (f"{words[0]} {words[1]}", words[0]) if name in COMMANDS), "")
