@@ -79,6 +79,8 @@ def predict_files(
     if progress is not None and count:
         progress(count, len(sources))
     for outcome in run_photos(predictor, sources, job, batch_size=batch_size, workers=workers, finished=finished):
+        if outcome.hopeless and any(other.hopeless for other in found.values()):
+            continue
         found[outcome.source.name] = outcome
         if progress is not None:
             progress(count + len(found), len(sources))

@@ -1,7 +1,7 @@
 """Many photos: some threads read, one predicts, some write."""
 
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Executor, Future
 
 from pamm.engine.many.batches import Batch, plan_batches
@@ -44,7 +44,7 @@ def run_photos(
         finished: names of the photos that need not be predicted.
 
     Yields:
-        What became of each of the others, about in their order. After a hopeless one comes what else was done.
+        What became of each of the others, about in their order. After a hopeless one no other is begun.
     """
     room = Room(_PIXELS)
     writing: deque[Future[Outcome]] = deque()
@@ -58,15 +58,12 @@ def run_photos(
                 else:
                     writing.append(_write(writers, predictor, one, job, room))
             yield from (photo for photo in read if isinstance(photo, Outcome))
-            while writing and writing[0].done():
-                outcome = writing.popleft().result()
-                yield outcome
-                if outcome.hopeless:
-                    writers.shutdown(cancel_futures=True)
-                    yield from (other for other in _results(writing) if not other.hopeless)
-                    return
-        for outcome in _results(writing):
-            yield outcome
+            written = list(_results(writing, wait=False))
+            yield from written
+            if any(outcome.hopeless for outcome in written):
+                writers.shutdown(cancel_futures=True)
+                break
+        yield from _results(writing, wait=True)
 
 
 def _read(
@@ -86,8 +83,9 @@ def _write(writers: Executor, predictor: Predictor, one: PredictedPhoto, job: Jo
     return future
 
 
-def _results(writing: Iterable[Future[Outcome]]) -> Iterator[Outcome]:
-    """What became of photos that are being written; nothing of those that were dropped."""
-    for future in writing:
+def _results(writing: deque[Future[Outcome]], *, wait: bool) -> Iterator[Outcome]:
+    """Take from the queue what became of photos, but for those that were dropped; all, or those that are written."""
+    while writing and (wait or writing[0].done()):
+        future = writing.popleft()
         if not future.cancelled():
             yield future.result()
