@@ -4,8 +4,9 @@ import zipfile
 from collections.abc import Callable, Collection, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,11 +15,11 @@ from PIL import Image
 from pamm.data.files import atomic_write
 from pamm.engine.colours import Map, Pixels
 from pamm.engine.draw import map_picture, overview
+from pamm.names import unknown_name
 from pamm.tasks import Task
 
-Part = Literal["pictures", "values", "overview"]
-PARTS: tuple[Part, ...] = get_args(Part)
-"""What is written of a prediction."""
+PARTS = ("pictures", "values", "overview")
+"""What can be written of a prediction."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +65,7 @@ class Prediction:
         return overview(self.image, self.maps, self.tasks)
 
     def save(
-        self, folder: str | Path, *, parts: Collection[Part] = PARTS, record: tuple[str, str] | None = None
+        self, folder: str | Path, *, parts: Collection[str] = PARTS, record: tuple[str, str] | None = None
     ) -> list[Path]:
         """Write the maps to a folder of their own, made if need be.
 
@@ -83,26 +84,36 @@ class Prediction:
             The files written, but for the record.
 
         Raises:
-            ValueError: if the folder cannot be written to.
+            ValueError: if the folder cannot be written to, or there is no such part.
         """
         folder = Path(folder)
-        writers: dict[Path, Callable[[Path], Any]] = {}
-        if "values" in parts:
-            writers[folder / "values.npz"] = self._write_values
-        if "pictures" in parts:
-            for task in self.tasks:
-                writers[folder / f"{task.name}.png"] = _PictureWriter(map_picture(task, self.maps[task.name]))
-        if "overview" in parts:
-            writers[folder / "overview.png"] = _PictureWriter(self.overview())
+        writers = self._writers(parts)
         with ExitStack() as stack:
             if record is not None:
                 # what is entered first takes its name last
                 stack.enter_context(atomic_write(folder / record[0])).write_text(record[1], encoding="utf-8")
-            for path, write in writers.items():
-                write(stack.enter_context(atomic_write(path)))
+            for name, write in writers.items():
+                write(stack.enter_context(atomic_write(folder / name)))
             if record is not None:
                 (folder / record[0]).unlink(missing_ok=True)
-        return list(writers)
+        return [folder / name for name in writers]
+
+    def file_names(self, parts: Collection[str] = PARTS) -> tuple[str, ...]:
+        """Names of the files that :meth:`save` writes."""
+        return tuple(self._writers(parts))
+
+    def _writers(self, parts: Collection[str]) -> dict[str, Callable[[Path], Any]]:
+        """What writes each file, by its name."""
+        check_parts(parts)
+        writers: dict[str, Callable[[Path], Any]] = {}
+        if "values" in parts:
+            writers["values.npz"] = self._write_values
+        if "pictures" in parts:
+            for task in self.tasks:
+                writers[f"{task.name}.png"] = partial(_write_picture, partial(map_picture, task, self.maps[task.name]))
+        if "overview" in parts:
+            writers["overview.png"] = partial(_write_picture, self.overview)
+        return writers
 
     def _write_values(self, path: Path) -> None:
         with zipfile.ZipFile(path, "w") as archive:
@@ -114,12 +125,17 @@ class Prediction:
                     np.lib.format.write_array(file, array, allow_pickle=False)
 
 
-@dataclass(frozen=True)
-class _PictureWriter:
-    picture: Image.Image
+def check_parts(parts: Collection[str]) -> None:
+    """Raise a ValueError if something is to be written that there is not, or nothing."""
+    for part in parts:
+        if part not in PARTS:
+            raise unknown_name("part of a prediction", part, PARTS)
+    if not parts:
+        raise ValueError(f"nothing is to be written: name one or more of {', '.join(PARTS)}")
 
-    def __call__(self, path: Path) -> None:
-        path.write_bytes(png(np.asarray(self.picture)))
+
+def _write_picture(draw: Callable[[], Image.Image], path: Path) -> None:
+    path.write_bytes(png(np.asarray(draw())))
 
 
 def png(pixels: Pixels) -> bytes:
