@@ -210,13 +210,14 @@ def test_memory_grows_with_the_width_and_not_with_the_area(tmp_path, root):
     for height in (256, 2048):
         names.append(str(tmp_path / f"{height}.npy"))
         np.save(names[-1], np.zeros((height, 256, 3), np.uint8))
+    path = os.pathsep.join([str(root / "src"), str(root / "tests")])
     result = subprocess.run(
         [sys.executable, "-c", MEASURE, *names],
         capture_output=True,
         text=True,
         check=True,
         # freed tensors go back to the system at once
-        env={**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536", "PYTHONPATH": os.pathsep.join([str(root / "src"), str(root / "tests")])},
+        env={**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536", "PYTHONPATH": path},
     )
     _, short, long = (int(line) for line in result.stdout.split())
     raw = 2048 * 256 * 40 * 4
