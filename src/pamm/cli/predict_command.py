@@ -18,6 +18,8 @@ def predict_command(
     weights: str = "pamm-tiny-scenes",
     tasks: list[str] | None = None,
     write: list[str] | None = None,
+    video: str = "mp4",
+    spans: dict[str, tuple[float, float]] | None = None,
     resume: bool = False,
     batch_size: int = 8,
     workers: int | None = None,
@@ -32,7 +34,12 @@ def predict_command(
         out: folder to write to (`-o` for short).
         weights: a shipped name, a folder of weights, or a hub name.
         tasks: maps that are wanted, by name; all that the weights predict if left out.
-        write: what is written of each photo, one or more of `pictures`, `values` and `overview`; all if left out.
+        write: what is written, one or more of `pictures`, `values` and `overview`; all if left out, but no values of
+            videos.
+        video: how videos are written: `mp4` (MPEG-4), `webm` (VP8, for browsers), `avi` (Motion JPEG), or `mkv` (FFV1,
+            which loses nothing).
+        spans: ranges of values that the colours stand for, such as `{depth: [0, 10]}`; if left out, each photo has its
+            own, and each video that of its first frames.
         resume: go on where an earlier run of the same weights and options was interrupted: keep what is finished.
         batch_size: photos that go through the network at a time.
         workers: threads that read, and as many that write; if left out, as many as there are processors, at most 8.
@@ -49,6 +56,8 @@ def predict_command(
                 images,
                 out,
                 write=write,
+                video=video,
+                spans=spans,
                 batch_size=batch_size,
                 workers=workers,
                 resume=resume,

@@ -1,16 +1,16 @@
 """Photos, folders of them and videos to folders of maps."""
 
 import os
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pamm.data.files import WriteError
+from pamm.engine.colours import Span
 from pamm.engine.many.job import Job
 from pamm.engine.many.photos import Outcome
-from pamm.engine.many.run_photos import run_photos
-from pamm.engine.many.sources import find_sources
-from pamm.engine.prediction import PARTS
+from pamm.engine.many.run import Tally, run_here
+from pamm.engine.many.sources import Source, find_sources
 from pamm.engine.predictor import Predictor
 
 _MOST_WORKERS = 8
@@ -23,7 +23,8 @@ class FilesResult:
     done: list[Path] = field(default_factory=list)
     """Folders written, one a photo or video, in the order given."""
     failed: dict[Path, str] = field(default_factory=dict)
-    """What is wrong with each photo that could not be read, predicted or written, a line each."""
+    """What is wrong with each photo that could not be read, predicted or written, a line each; and with a video of
+    which only a part could be read, whose folder is among those that are done."""
     kept: list[Path] = field(default_factory=list)
     """Folders that were finished before."""
 
@@ -34,6 +35,8 @@ def predict_files(
     out: str | Path,
     *,
     write: Collection[str] | None = None,
+    video: str = "mp4",
+    spans: Mapping[str, Span] | None = None,
     batch_size: int = 8,
     workers: int | None = None,
     resume: bool = False,
@@ -50,13 +53,18 @@ def predict_files(
         out: folder in which each photo gets a folder by its name without the suffix (``cat.jpg``: ``cat``), beneath
             which it lies as in the folder it was found in. Where several photos have that name, later ones are
             ``cat-2``, ``cat-3``. What :meth:`~pamm.engine.prediction.Prediction.save` writes lies inside, and
-            ``made_from.json``, which says what it was made from.
-        write: what is written of each photo; see :meth:`~pamm.engine.prediction.Prediction.save`. By default all.
+            ``made_from.json``, which says what it was made from. In that of a video are videos of the same names, as
+            ``depth.mp4``, and values by frame, ``values/000000.npz``.
+        write: what is written; see :meth:`~pamm.engine.prediction.Prediction.save`. By default all, but no values of
+            videos.
+        video: suffix of the videos, which decides their codec; see :data:`pamm.engine.many.video_file.CODECS`.
+        spans: ranges of values that the colours stand for, by task. By default each photo has its own, and a video
+            that of its first frames.
         batch_size: photos the network sees at a time, at most.
         workers: threads that read, and as many that write; as many as there are processors if left out, but no more
             than 8.
         resume: whether what is finished is kept: maps that are whole, of the same file, weights and settings.
-        progress: called with the number of photos done, kept or failed, and in all.
+        progress: called with the number of photos and frames done, kept or failed, and in all.
 
     Raises:
         ValueError: if no photo is given, a folder or pattern holds none, the folder cannot be made, or maps to be kept
@@ -72,21 +80,34 @@ def predict_files(
         Path(out).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WriteError(f"cannot write to {out}: {error.strerror}: choose a folder you may write to") from error
-    job = Job(Path(out), predictor.settings(), PARTS if write is None else tuple(write))
+    job = Job(Path(out), predictor.settings(), None if write is None else tuple(write), video, spans or {})
     finished = {source.name for source in sources if job.is_finished(source)} if resume else set()
-    found: dict[str, Outcome] = {}
-    count = len(finished)
-    if progress is not None and count:
-        progress(count, len(sources))
-    for outcome in run_photos(predictor, sources, job, batch_size=batch_size, workers=workers, finished=finished):
-        if outcome.hopeless and any(other.hopeless for other in found.values()):
+    tally = Tally(sources, finished, progress)
+    outcomes: dict[str, Outcome] = {}
+    for outcome in run_here(
+        predictor, sources, job, batch_size=batch_size, workers=workers, resume=resume, finished=finished, tally=tally
+    ):
+        if not (outcome.hopeless and any(other.hopeless for other in outcomes.values())):
+            outcomes[outcome.source.name] = outcome
+    return _result(sources, job, outcomes, finished)
+
+
+def _result(
+    sources: Iterable[Source], job: Job, outcomes: Mapping[str, Outcome], finished: Collection[str]
+) -> FilesResult:
+    """What became of all sources, in their order."""
+    result = FilesResult()
+    for source in sources:
+        if source.name in finished:
+            result.kept.append(job.folder(source))
+            failure = job.known_failure(source)
+        elif source.name in outcomes:
+            outcome = outcomes[source.name]
+            failure = outcome.failure
+            if outcome.folder is not None:
+                result.done.append(outcome.folder)
+        else:
             continue
-        found[outcome.source.name] = outcome
-        if progress is not None:
-            progress(count + len(found), len(sources))
-    outcomes = [found[source.name] for source in sources if source.name in found]
-    return FilesResult(
-        done=[outcome.folder for outcome in outcomes if outcome.folder is not None],
-        failed={outcome.source.path: outcome.failure for outcome in outcomes if outcome.failure},
-        kept=[job.folder(source) for source in sources if source.name in finished],
-    )
+        if failure:
+            result.failed[source.path] = failure
+    return result

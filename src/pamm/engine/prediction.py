@@ -1,7 +1,7 @@
 """What the network says about one photo."""
 
 import zipfile
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from pamm.data.files import atomic_write
-from pamm.engine.colours import Map, Pixels
+from pamm.engine.colours import Map, Pixels, Span
 from pamm.engine.draw import map_picture, overview
 from pamm.names import unknown_name
 from pamm.tasks import Task
@@ -60,12 +60,17 @@ class Prediction:
         height, width = self.image.shape[:2]
         return f"Prediction({height}×{width} pixels: {', '.join(self.maps)})"
 
-    def overview(self) -> Image.Image:
-        """The photo and all maps in one picture, with legends."""
-        return overview(self.image, self.maps, self.tasks)
+    def overview(self, *, spans: Mapping[str, Span] | None = None) -> Image.Image:
+        """The photo and all maps in one picture, with legends; ``spans`` as in :func:`pamm.engine.draw.overview`."""
+        return overview(self.image, self.maps, self.tasks, spans=spans)
 
     def save(
-        self, folder: str | Path, *, parts: Collection[str] = PARTS, record: tuple[str, str] | None = None
+        self,
+        folder: str | Path,
+        *,
+        parts: Collection[str] = PARTS,
+        spans: Mapping[str, Span] | None = None,
+        record: tuple[str, str] | None = None,
     ) -> list[Path]:
         """Write the maps to a folder of their own, made if need be.
 
@@ -77,6 +82,7 @@ class Prediction:
             parts: what to write: ``pictures``, a ``<task>.png`` each for people (colours and a legend; at most 1600
                 pixels); ``values``, ``values.npz`` for programs (the maps by task name, exactly as in :attr:`maps`);
                 ``overview``, all in one ``overview.png``.
+            spans: ranges of values that the colours stand for, by task name, if they are not to be found in each map.
             record: name and text of one more file, which is there only once all the others are: what they were made
                 from.
 
@@ -87,7 +93,7 @@ class Prediction:
             ValueError: if the folder cannot be written to, or there is no such part.
         """
         folder = Path(folder)
-        writers = self._writers(parts)
+        writers = self._writers(parts, spans)
         with ExitStack() as stack:
             if record is not None:
                 # what is entered first takes its name last
@@ -98,11 +104,20 @@ class Prediction:
                 (folder / record[0]).unlink(missing_ok=True)
         return [folder / name for name in writers]
 
+    def save_values(self, path: str | Path) -> None:
+        """Write ``values.npz`` alone, under any name.
+
+        Raises:
+            ValueError: if it cannot be written.
+        """
+        with atomic_write(path) as temporary:
+            self._write_values(temporary)
+
     def file_names(self, parts: Collection[str] = PARTS) -> tuple[str, ...]:
         """Names of the files that :meth:`save` writes."""
-        return tuple(self._writers(parts))
+        return tuple(self._writers(parts, None))
 
-    def _writers(self, parts: Collection[str]) -> dict[str, Callable[[Path], Any]]:
+    def _writers(self, parts: Collection[str], spans: Mapping[str, Span] | None) -> dict[str, Callable[[Path], Any]]:
         """What writes each file, by its name."""
         check_parts(parts)
         writers: dict[str, Callable[[Path], Any]] = {}
@@ -110,9 +125,10 @@ class Prediction:
             writers["values.npz"] = self._write_values
         if "pictures" in parts:
             for task in self.tasks:
-                writers[f"{task.name}.png"] = partial(_write_picture, partial(map_picture, task, self.maps[task.name]))
+                draw = partial(map_picture, task, self.maps[task.name], span=(spans or {}).get(task.name))
+                writers[f"{task.name}.png"] = partial(_write_picture, draw)
         if "overview" in parts:
-            writers["overview.png"] = partial(_write_picture, self.overview)
+            writers["overview.png"] = partial(_write_picture, partial(self.overview, spans=spans))
         return writers
 
     def _write_values(self, path: Path) -> None:

@@ -4,6 +4,7 @@ That does not depend on what is finished already: the last bits of a prediction 
 the network with it, so a run that was interrupted, or is spread over machines, makes the same batches as any other.
 """
 
+import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -41,20 +42,30 @@ def plan_batches(
     Yields:
         Batches; one whose photo cannot be read is of that photo alone.
     """
-    rows, columns = predictor.model.config.image_size
-    room = 2 * batch_size * rows * columns
     step = _WINDOW * batch_size
     for start in range(0, len(photos), step):
         window = photos[start : start + step]
         wanted = [photo.name not in finished for photo in window]
         if not any(wanted):
             continue
-        for group in _by_size(window, predictor, batch_size=batch_size, room=room):
+        for group in _by_size(window, predictor, batch_size):
             if any(wanted[place] for place in group):
                 yield Batch(tuple(window[place] for place in group), tuple(wanted[place] for place in group))
 
 
-def _by_size(window: Sequence[Source], predictor: Predictor, *, batch_size: int, room: int) -> list[list[int]]:
+def largest_batch(predictor: Predictor, canvas: tuple[int, int], batch_size: int) -> int:
+    """How many photos go through the network together.
+
+    Args:
+        predictor: the network.
+        canvas: rows and columns of the network's input.
+        batch_size: the most of the size it was trained at; of much larger ones fewer go, for the memory.
+    """
+    room = 2 * batch_size * math.prod(predictor.model.config.image_size)
+    return min(batch_size, max(1, room // math.prod(canvas)))
+
+
+def _by_size(window: Sequence[Source], predictor: Predictor, batch_size: int) -> list[list[int]]:
     """Places of photos that go together."""
     groups: list[list[int]] = []
     open_groups: dict[tuple[int, int], tuple[list[int], int]] = {}
@@ -65,7 +76,7 @@ def _by_size(window: Sequence[Source], predictor: Predictor, *, batch_size: int,
             groups.append([place])
             continue
         _, canvas = predictor.network_size(height, width)
-        most = min(batch_size, max(1, room // (canvas[0] * canvas[1])))
+        most = largest_batch(predictor, canvas, batch_size)
         group, pixels = open_groups.get(canvas, ([], 0))
         pixels += height * width
         if not group or len(group) >= most or pixels > _PIXELS:

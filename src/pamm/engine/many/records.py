@@ -28,6 +28,8 @@ class Made:
     """The weights and all options that change what is written."""
     files: tuple[str, ...] = field(default=())
     """Names of what was written."""
+    failure: str = ""
+    """What was wrong with a video of which only a part could be read."""
 
     def to_text(self) -> str:
         """As :func:`read_record` reads it."""
@@ -62,6 +64,19 @@ def read_record(folder: Path) -> Made | None:
         return None
 
 
+def check_settings(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Raise an error if maps that are to be kept were made with other weights or options.
+
+    Raises:
+        OtherSettingsError: what differs.
+    """
+    if before != now:
+        raise OtherSettingsError(
+            f"{folder}: was made with {_difference(before, now)}: choose another folder, or leave out --resume to make "
+            "all maps again"
+        )
+
+
 def is_finished(source: Source, folder: Path, settings: dict[str, Any]) -> bool:
     """Whether a folder holds the maps of a source as it is now, whole and of these settings.
 
@@ -71,16 +86,12 @@ def is_finished(source: Source, folder: Path, settings: dict[str, Any]) -> bool:
     made = read_record(folder)
     if made is None:
         return False
-    if made.settings != settings:
-        raise OtherSettingsError(
-            f"{folder}: was made with {_difference(made.settings, settings)}: choose another folder, or leave out "
-            "--resume to make all maps again"
-        )
+    check_settings(folder, made.settings, settings)
     try:
         now = made_from(source, folder, settings)
     except OSError:
         return False
-    return now == replace(made, files=()) and all((folder / name).exists() for name in made.files)
+    return now == replace(made, files=(), failure="") and all((folder / name).exists() for name in made.files)
 
 
 def remove_others(folder: Path, before: Made | None, now: Made) -> None:
