@@ -34,11 +34,10 @@ _STRIP = 1 << 23
 
 
 @dataclass(frozen=True)
-class NetworkInput:
+class _Input:
     """One photo on its way through the network."""
 
     photo: Pixels
-    """(H, W, 3) uint8 RGB, as it was given."""
     tensor: Tensor
     """(3, h, w), normalised and padded."""
     rows: slice
@@ -103,7 +102,7 @@ class Predictor:
         """
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}, must be at least 1")
-        inputs = [self.prepare(image) for image in images]
+        inputs = [self._prepare(read_image(image)) for image in images]
         by_size: dict[torch.Size, list[int]] = {}
         for index, item in enumerate(inputs):
             by_size.setdefault(item.tensor.shape, []).append(index)
@@ -120,29 +119,21 @@ class Predictor:
                     found[index] = self._finish(inputs[index], one)
         return [found[index] for index in range(len(inputs))]
 
-    def prepare(self, image: ImageLike) -> NetworkInput:
-        """What goes into the network for one photo: resized where that is wanted, normalised and padded.
-
-        Args:
-            image: a photo as in :meth:`__call__`.
-
-        Raises:
-            ValueError: if it is not a readable image.
-        """
-        photo, config = read_image(image), self.model.config
+    def _prepare(self, photo: Pixels) -> _Input:
+        config = self.model.config
         size, canvas = network_size(
             photo.shape[0], photo.shape[1], trained=config.image_size, patch=config.patch_size, resize=self.resize
         )
         padded = CentrePad((), canvas)(Sample(_resized(photo, *size)))
         top, bottom, left, right = padded.padding
-        return NetworkInput(
+        return _Input(
             photo,
             to_tensors(padded, (), mean=config.mean, std=config.std)["image"],
             slice(top, canvas[0] - bottom),
             slice(left, canvas[1] - right),
         )
 
-    def _finish(self, item: NetworkInput, outputs: dict[str, Tensor]) -> Prediction:
+    def _finish(self, item: _Input, outputs: dict[str, Tensor]) -> Prediction:
         height, width = item.photo.shape[:2]
         maps = {
             task.name: enlarged(task, outputs[task.name][:, item.rows, item.columns].float(), height, width)
