@@ -2,14 +2,11 @@
 
 import json as json_format
 import os
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
-
-from pamm.cli.console import USAGE_ERROR, advance, console, errors, progress_bar
+from pamm.cli.console import advance, console, progress_bar, report
 from pamm.data.files import atomic_write
 from pamm.engine.convert import convert
 from pamm.engine.data_config import DataConfig
@@ -114,7 +111,7 @@ def eval_command(
             console.print(beside.to_rich(turned=len(beside.rows) < len(beside.columns)))
     for path in table or ():
         write_tables(path, besides)
-    return _report(message for result in results.values() for message in result.failed.values())
+    return report(message for result in results.values() for message in result.failed.values())
 
 
 def predict_command(
@@ -142,16 +139,7 @@ def predict_command(
         result = predict_files(predictor, images, out, progress=lambda done, total: bar.update(row, completed=done))
     for folder in result.done:
         console.print(f"{folder}", soft_wrap=True)
-    return _report(result.failed.values())
-
-
-def _report(failed: Iterable[str]) -> int:
-    """Say what went wrong with some of the images, and give the exit code."""
-    code = 0
-    for message in failed:
-        errors.print(f"[red]error:[/red] {escape(message)}")
-        code = USAGE_ERROR
-    return code
+    return report(result.failed.values())
 
 
 def convert_command(source: Path, *, out: Path, overrides: dict[str, Any] | None = None) -> int:

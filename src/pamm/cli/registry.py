@@ -30,6 +30,11 @@ ARGUMENTS = {
         "with each of the others laid over it",
     ),
     "source": (None, "checkpoint of the released code; or weights, by shipped name or folder, to make a checkpoint of"),
+    "maps": (
+        None,
+        "folder of the predictions: a folder for each photo with `values.npz` in it, as `pamm predict` writes them, or "
+        "a folder for each task with a map for each photo",
+    ),
     "predictions": (None, "folder of grey pictures, the probability of a boundary"),
     "truth": (None, "folder of true boundaries"),
 }
@@ -102,6 +107,10 @@ COMMANDS: dict[str, Command] = {
     "eval": Command(
         "Score weights on a labelled data set, beside the best constant prediction and published results.",
         "pamm.cli.commands:eval_command",
+    ),
+    "score": Command(
+        "Score the maps that any network left in files, beside the best constant prediction and published results.",
+        "pamm.cli.score_command:score_command",
     ),
     "compare": Command(
         "Set scored networks side by side, with the mean gain over the first or over single-task networks.",
