@@ -150,10 +150,9 @@ def feature_figure(
     for number, photo in enumerate(photos):
 
         def row(name: str, first: Tile, label: str, number: int = number) -> TileRow:
-            places = [coloured.get((name, column)) for column in columns]
             tiles = [
-                None if found is None else Tile(found.pixels[number], f"{100 * found.share:.0f} % of variance")
-                for found in places
+                Tile(found.pixels[number], f"{100 * found.share:.0f} % of variance") if found is not None else None
+                for found in (coloured.get((name, column)) for column in columns)
             ]
             return TileRow((first, *tiles), label)
 

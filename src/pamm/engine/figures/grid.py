@@ -132,8 +132,10 @@ def _axes(figure: Figure, box: Box) -> Axes:
 
 
 def _draw_tile(axes: Axes, tile: Tile, side: float, *, dpi: int) -> None:
+    height, width = tile.pixels.shape[:2]
     # as they are: the reader's program scales them, not matplotlib
-    axes.imshow(_shrunk(tile, round(side * dpi)), interpolation="none", aspect="equal")
+    shown = _shrunk(tile, round(side * dpi))
+    axes.imshow(shown, extent=(0, width, height, 0), interpolation="none", aspect="equal")
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set(color=RULE, linewidth=0.4)
     if tile.note:
