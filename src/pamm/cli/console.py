@@ -8,6 +8,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 USAGE_ERROR = 2
 """Exit code where the user has something to mend."""
+INTERRUPTED = 130
+"""Exit code where the user stopped a command."""
 
 console = Console()
 errors = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -25,7 +27,7 @@ def advance(bar: Progress, row: TaskID) -> Callable[[int, int], None]:
     return lambda done, total: bar.update(row, completed=done, total=total)
 
 
-def report(failed: Iterable[str]) -> int:
+def report_failed(failed: Iterable[str]) -> int:
     """Say what went wrong with some of the images, and give the exit code."""
     code = 0
     for message in failed:

@@ -14,7 +14,11 @@ POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR
 SEVERAL = ("--baselines",)
 """Lists of files that take all up to the next option; it would not do for files that are written."""
 ARGUMENTS = {
-    "images": ("+", "photos, in any format that Pillow reads"),
+    "images": (
+        "+",
+        "photos, in any format that Pillow reads, videos, folders of them, and patterns in quotes, such as "
+        "'holiday/**/*.jpg'",
+    ),
     "photos": ("*", "photos, in any format that Pillow reads; none for images of a data set"),
     "logs": ("+", "folders of runs, or the CSV logs in them"),
     "runs": ("+", "files of scores, as `pamm eval --json` writes them; the others are held against the first"),
@@ -101,8 +105,8 @@ COMMANDS: dict[str, Command] = {
         "pamm.cli.commands:demo_command",
     ),
     "predict": Command(
-        "Predict the maps of photos: pictures a person can read, raw values, and one overview for each photo.",
-        "pamm.cli.commands:predict_command",
+        "Predict the maps of photos, folders of photos and videos: pictures a person can read, and raw values.",
+        "pamm.cli.predict_command:predict_command",
     ),
     "eval": Command(
         "Score weights on a labelled data set, beside the best constant prediction and published results.",

@@ -4,7 +4,7 @@ import json as json_format
 from dataclasses import replace
 from pathlib import Path
 
-from pamm.cli.console import advance, console, progress_bar, report
+from pamm.cli.console import advance, console, progress_bar, report_failed
 from pamm.data.files import atomic_write
 from pamm.data.sample import FileDataset
 from pamm.engine.data_config import DataConfig
@@ -62,4 +62,4 @@ def score_command(
         console.print(beside.to_rich(turned=len(beside.rows) < len(beside.columns)))
     for path in table or ():
         write_tables(path, [beside])
-    return report(result.failed.values())
+    return report_failed(result.failed.values())
