@@ -17,7 +17,8 @@ from pamm.ops.scan_order import ScanKind
 
 _COLORMAP = "viridis"
 _JUMP = (STRONG[0] / 255, STRONG[1] / 255, STRONG[2] / 255)
-_GAP, _HEADING, _NOTE = 0.1, 0.19, 0.16
+_GAP, _HEADING, _NOTE, _EDGE = 0.1, 0.19, 0.16, 0.02
+"""Inches: between drawings, for the line above and below one, around everything."""
 _FINEST = 0.02
 """Smallest cell that can be seen, inches."""
 
@@ -74,7 +75,7 @@ def order_figure(
         if kind not in get_args(ScanKind):
             raise unknown_name("kind of order", kind, get_args(ScanKind))
     orders = [scan_orders(cast(ScanKind, kind), rows, columns, directions) for kind in kinds]
-    side = (width - _GAP * (directions - 1)) / directions
+    side = (width - 2 * _EDGE - _GAP * (directions - 1)) / directions
     # a single direction of a tall grid need not fill the page
     box = min(side, 2 * side * columns / rows)
     tall = box * rows / columns
@@ -89,7 +90,7 @@ def order_figure(
     for line, (kind, found) in enumerate(zip(kinds, orders, strict=True)):
         top = line * (line_height + _GAP) + _HEADING
         for direction, order in enumerate(found):
-            left = direction * (side + _GAP) + (side - box) / 2
+            left = _EDGE + direction * (side + _GAP) + (side - box) / 2
             axes = figure.add_axes((left / width, 1 - (top + tall) / whole, box / width, tall / whole))
             jumps = _draw_path(axes, order, rows, columns, cell=box / columns)
             heading, size = fitted(f"{kind} {direction}", side, size=BODY)
