@@ -46,7 +46,7 @@ def run_facts(
     """
     published = PUBLISHED.get(data.name)
     return RunFacts(
-        name=name or _short(weights),
+        name=name or short_name(weights),
         weights=weights,
         encoder=encoder_name(model.config),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
@@ -57,7 +57,8 @@ def run_facts(
     )
 
 
-def _short(weights: str) -> str:
+def short_name(weights: str) -> str:
+    """What weights are called: as they were named, or the last two parts of a longer path."""
     return Path(*Path(weights).parts[-2:]).as_posix()
 
 
