@@ -1,7 +1,7 @@
 """The routes of the page, and Gradio's queue before the network.
 
-Gradio queues the predictions, one at a time, and tells each browser its place and progress. The page itself is a file of
-HTML, a style sheet and scripts of our own, which fetch nothing from anywhere else.
+Gradio queues the predictions, one at a time, and tells each browser its place and progress. The page itself is HTML,
+style sheets and scripts of our own, which fetch nothing from anywhere else.
 """
 
 import asyncio

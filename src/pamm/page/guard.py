@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -61,11 +62,20 @@ class Guard:
                 refusal = (422, "a prediction wants the name of a photo and of weights")
             else:
                 scope, receive = _with_body(scope, body), _once(body)
-        if refusal is None:
+        if refusal is None and scope["path"] == NEWS:
+            await self._stream(scope, receive, _with_headers(send))
+        elif refusal is None:
             await self.app(scope, receive, _with_headers(send))
         else:
             status, words = refusal
             await JSONResponse({"detail": words}, status)(scope, receive, _with_headers(send))
+
+    async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the news on. For a visitor it does not know Gradio breaks off the answer, which is no error of ours."""
+        try:
+            await self.app(scope, receive, send)
+        except (HTTPException, RuntimeError):
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
         """Status and reason why a request is not passed on, if there is one."""

@@ -6,9 +6,6 @@ from collections.abc import Callable
 
 from pamm.page.settings import PageSettings
 
-_CONNECTIONS = 1000
-"""Connections at a time; the next are turned away."""
-
 
 def serve(settings: PageSettings, *, ready: Callable[[str], None]) -> None:
     """Serve the page until the process is interrupted.
@@ -25,27 +22,15 @@ def serve(settings: PageSettings, *, ready: Callable[[str], None]) -> None:
     # read when Gradio is imported
     os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1")
     try:
-        import uvicorn
-
         from pamm.page.app import build_app
+        from pamm.page.http_server import http_server
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(f"the page needs {error.name}: pip install 'pamm[page]'") from error
     with open_socket(settings.host, settings.port) as listening:
-        config = uvicorn.Config(
-            build_app(settings),
-            log_level="error",
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            ws="none",
-            limit_concurrency=_CONNECTIONS,
-            timeout_keep_alive=20,
-            # those who wait for a prediction would be waited for
-            timeout_graceful_shutdown=2,
-        )
+        server = http_server(build_app(settings))
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         ready(f"http://{host}:{listening.getsockname()[1]}")
-        uvicorn.Server(config).run(sockets=[listening])
+        server.run(sockets=[listening])
 
 
 def open_socket(host: str, port: int) -> socket.socket:

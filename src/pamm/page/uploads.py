@@ -3,7 +3,7 @@
 import io
 from dataclasses import dataclass
 
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from pamm.data.images import ImageError, one_line_errors, read_image
 from pamm.engine.colours import Pixels
@@ -50,6 +50,8 @@ def read_photo(data: bytes, *, max_pixels: int, longest: int) -> Photo:
     with one_line_errors("this file"):
         try:
             picture = Image.open(io.BytesIO(data), formats=_known_formats())
+        except UnidentifiedImageError as error:
+            raise ImageError("this is not a picture that can be read here: choose a JPEG, PNG or WebP file") from error
         except Image.DecompressionBombError as error:
             raise ImageError("the picture has more pixels than can be opened here: make it smaller") from error
         with picture:

@@ -105,11 +105,12 @@ export class Cards {
     this.place.classList.toggle("pointed", x !== null);
     const said = [];
     for (const { element, values, facts } of this.cards.values()) {
-      const { words, colour } = x !== null && values ? values.say(x, y) : { words: "" };
+      const { words, detail = "", colour } = x !== null && values ? values.say(x, y) : { words: "" };
       const swatch = element.querySelector(".swatch");
       swatch.hidden = !colour;
       if (colour) swatch.style.background = colour;
       element.querySelector(".value span").textContent = words;
+      element.querySelector(".value small").textContent = detail;
       if (!element.hidden && words) said.push(`${facts.title}: ${words}`);
     }
     if (x === null) return;

@@ -6,6 +6,7 @@ import { about, ask, predict, sendPhoto } from "./server.js";
 import { Space } from "./space.js";
 
 const part = (id) => document.getElementById(id);
+const NARROW = matchMedia("(max-width: 60rem)");
 const number = new Intl.NumberFormat("en");
 const cards = new Cards(part("maps"), part("card"), part("spoken"));
 const space = new Space(part);
@@ -26,6 +27,7 @@ function work(share, words) {
     part("work-words").textContent = words;
     say(words);
   }
+  if (!document.body.classList.contains("working") && NARROW.matches) part("results").scrollIntoView();
   document.body.classList.add("working");
 }
 
@@ -36,9 +38,20 @@ function rest() {
 
 function complain(error) {
   rest();
+  if (!current.result) empty();
   part("alert-words").textContent = error.message;
   part("alert").hidden = false;
   part("alert").scrollIntoView({ block: "nearest" });
+}
+
+/** Show that there are no maps yet. */
+function empty() {
+  if (!known) return;
+  const tasks = known.tasks[part("weights").value];
+  cards.announce(tasks);
+  listTasks(tasks);
+  part("space").hidden = true;
+  for (const id of ["blend-all", "download"]) part(id).disabled = true;
 }
 
 /** Carry something out unless something newer is begun; what goes wrong is said. */
@@ -175,7 +188,7 @@ function listen() {
   part("blend-all").addEventListener("input", ({ target }) => cards.setBlend(null, target.value));
   part("weights").addEventListener("change", () => {
     if (current.photo) run(look);
-    else cards.announce(known.tasks[part("weights").value]);
+    else empty();
   });
   part("download").addEventListener("click", download);
   useCamera(part, usePhoto, complain);
@@ -186,8 +199,7 @@ async function start() {
   part("weights").append(...known.weights.map((name) => new Option(name, name)));
   part("version").textContent = `pamm ${known.version}`;
   part("limits").textContent = `JPEG, PNG or WebP, up to ${megabytes(known.max_bytes)} MB and ${number.format(known.max_pixels / 1e6)} megapixels; sides above ${number.format(known.longest)} pixels are reduced.`;
-  cards.announce(known.tasks[known.weights[0]]);
-  listTasks(known.tasks[known.weights[0]]);
+  empty();
   listExamples(known.examples);
   listen();
   document.body.classList.add("ready");

@@ -14,6 +14,24 @@ const KEYS = {
 };
 const radians = (degrees) => (degrees * Math.PI) / 180;
 
+/** Means over three by three, for values were left out to make the grid smaller, not everywhere alike. */
+function smoothed(depths, rows, columns) {
+  const means = new Float32Array(depths.length);
+  for (let row = 0, at = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++, at++) {
+      let [sum, count] = [0, 0];
+      for (let i = Math.max(0, row - 1); i <= Math.min(rows - 1, row + 1); i++) {
+        for (let j = Math.max(0, column - 1); j <= Math.min(columns - 1, column + 1); j++) {
+          const depth = depths[i * columns + j];
+          if (depth > 0) [sum, count] = [sum + depth, count + 1];
+        }
+      }
+      means[at] = depths[at] > 0 ? sum / count : 0;
+    }
+  }
+  return means;
+}
+
 export class Space {
   /** @param part finds an element of the page by its id */
   constructor(part) {
@@ -35,6 +53,7 @@ export class Space {
     this.skins = new Map([["Photo", picture], ...[...cards.values()].map(({ facts, over }) => [facts.title, over.src])]);
     this.part("skin").replaceChildren(...[...this.skins.keys()].map((name) => new Option(name, name)));
     this.size = photo;
+    this.part("space").style.setProperty("--shape", `${photo.width} / ${photo.height}`);
     const written = photo.focal ? (2 * Math.atan(FILM / 2 / photo.focal) * 180) / Math.PI : null;
     this.written = written && Math.round(Math.min(110, Math.max(20, written)));
     this.part("angle").value = this.written ?? USUAL;
@@ -65,7 +84,7 @@ export class Space {
         depths[at++] = metres > 0 ? metres : 0;
       }
     }
-    this.surface.setDepths(depths, height, width);
+    this.surface.setDepths(smoothed(depths, height, width), height, width);
     this.depth = depths.slice().sort()[depths.length >> 1] || 1;
   }
 

@@ -29,13 +29,14 @@ in vec2 at;
 uniform sampler2D skin;
 out vec4 colour;
 void main() { colour = vec4(texture(skin, at).rgb, 1.0); }`;
-const TORN = 1.08;
+// A surface seen more than 85° from its front is a jump from one thing to the next, which the network has smoothed.
+const STEEP = 2 * Math.tan((34 * Math.PI) / 180) * Math.tan((85 * Math.PI) / 180);
 
 export class Surface {
   /** @param canvas to draw on. Throws if the browser has no WebGL 2. */
   constructor(canvas) {
     this.canvas = canvas;
-    const gl = (this.gl = canvas.getContext("webgl2", { antialias: true, alpha: true, preserveDrawingBuffer: true }));
+    const gl = (this.gl = canvas.getContext("webgl2", { antialias: true, alpha: true }));
     if (!gl) throw new Error("no WebGL 2");
     const program = gl.createProgram();
     for (const [kind, text] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]]) {
@@ -114,10 +115,11 @@ export class Surface {
 /** Two triangles between each four neighbours, but none across a jump in depth. */
 function triangles(depths, rows, columns) {
   const corners = new Uint32Array(6 * (rows - 1) * (columns - 1));
+  const most = 1 + STEEP / Math.max(rows, columns);
   let count = 0;
   const whole = (a, b, c) => {
     const low = Math.min(depths[a], depths[b], depths[c]);
-    return low > 0 && Math.max(depths[a], depths[b], depths[c]) < TORN * low;
+    return low > 0 && Math.max(depths[a], depths[b], depths[c]) < most * low;
   };
   for (let row = 0; row < rows - 1; row++) {
     for (let column = 0; column < columns - 1; column++) {

@@ -35,7 +35,7 @@ export class Values {
     return this.pixel(cell(y, rows) * columns + cell(x, columns));
   }
 
-  /** What is said of a place, and the colour of its class if it has one. */
+  /** What is said of a place, with details where there are some, and the colour of its class. */
   say(x, y) {
     const value = this.at(x, y);
     const { kind, unit, classes, colours } = this.facts;
@@ -43,7 +43,7 @@ export class Values {
     if (kind === "classes") return { words: classes[value[0]], colour: colours[value[0]] };
     if (kind === "binary") return { words: `${classes[1]} ${Math.round(100 * value[0])} %` };
     const numbers = value.map((number) => number.toFixed(2)).join(", ").replaceAll("-", "−");
-    if (kind === "direction" && value.length === 3) return { words: `${nearest(value)} (${numbers})` };
+    if (kind === "direction" && value.length === 3) return { words: nearest(value), detail: `(${numbers})` };
     return { words: value.length > 1 ? `(${numbers})` : `${numbers} ${unit}`.trim() };
   }
 }
