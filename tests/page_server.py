@@ -49,7 +49,7 @@ def running(*options: str) -> Iterator[PageServer]:
     """`pamm serve` on a free port."""
     # a shell that starts things in the background has them ignore interrupts
     command = [sys.executable, "-m", "pamm", "serve", *options, "--port", "0"]
-    start = "import signal, os, sys; signal.signal(signal.SIGINT, signal.default_int_handler); os.execv(sys.argv[1], sys.argv[1:])"
+    start = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
     process = subprocess.Popen(
         [sys.executable, "-c", start, *command],
         stdout=subprocess.PIPE,
