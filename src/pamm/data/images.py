@@ -10,7 +10,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 ImageLike = str | Path | bytes | Image.Image | NDArray[Any] | Tensor
@@ -20,6 +20,8 @@ MAX_PIXELS = 100_000_000
 """Largest number of pixels of a file that is read, unless told otherwise."""
 
 _CHANNELS = (1, 3, 4)
+_SIDEWAYS = (5, 6, 7, 8)
+"""Orientations in EXIF data that swap rows and columns."""
 
 
 class ImageError(ValueError):
@@ -65,6 +67,20 @@ def read_image(source: ImageLike, *, max_pixels: int = MAX_PIXELS, as_shown: boo
             f"cannot read an image from a {type(source).__name__}: give a path, PIL image, array or tensor"
         )
     return _array_to_rgb(array, type(source).__name__)
+
+
+def image_size(path: str | Path) -> tuple[int, int]:
+    """Rows and columns of a photo as :func:`read_image` would give it, from the head of its file.
+
+    Raises:
+        ImageError: if it cannot be read.
+    """
+    path = Path(path)
+    with one_line_errors(str(path)):
+        check_file(path)
+        with Image.open(path) as picture:
+            turned = picture.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS
+            return (picture.width, picture.height) if turned else (picture.height, picture.width)
 
 
 def read_map(path: str | Path, *, key: str | None = None, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:

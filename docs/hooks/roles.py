@@ -1,0 +1,27 @@
+"""Docstrings name other objects in Sphinx's way, which editors know; here they become links where a page has them."""
+
+import re
+from typing import Any
+
+from griffe import Extension, Object
+
+ROLE = re.compile(r":\w+:`(~?)([\w.]+)`")
+LITERAL = re.compile(r"::$", re.MULTILINE)
+TICKS = re.compile(r"``([^`]+)``")
+
+
+def linked(match: re.Match[str]) -> str:
+    """A link to an object if the site has it, else its name."""
+    short, name = match.groups()
+    title = name.rpartition(".")[2] if short else name
+    return f'<autoref identifier="{name}" optional><code>{title}</code></autoref>'
+
+
+class Roles(Extension):
+    """Turns the markup of docstrings into Markdown."""
+
+    def on_object(self, *, obj: Object, **_: Any) -> None:  # noqa: ANN401  (whatever griffe adds)
+        """Turn one docstring, once all objects are known."""
+        if obj.docstring is not None:
+            text = LITERAL.sub(":", obj.docstring.value)
+            obj.docstring.value = ROLE.sub(linked, TICKS.sub(r"`\1`", text))
