@@ -132,6 +132,10 @@ COMMANDS: dict[str, Command] = {
         "Turn a checkpoint of the authors' released code into weights for this package, or weights into a checkpoint.",
         "pamm.cli.commands:convert_command",
     ),
+    "serve": Command(
+        "Serve a page where visitors drop a photo, look at its maps, and take them away.",
+        "pamm.cli.serve_command:serve_command",
+    ),
     "boundary score": Command(
         "Score a folder of boundary maps against a folder of true ones: odsF, oisF and AP.",
         "pamm.cli.boundary_commands:boundary_score_command",

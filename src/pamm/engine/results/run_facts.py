@@ -46,7 +46,7 @@ def run_facts(
     """
     return replace(
         data_facts(data, canvas=model.config.image_size),
-        name=name or _short(weights),
+        name=name or short_name(weights),
         weights=weights,
         encoder=encoder_name(model.config),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
@@ -71,7 +71,8 @@ def data_facts(data: DataConfig, *, name: str = "", canvas: tuple[int, int] = (0
     )
 
 
-def _short(weights: str) -> str:
+def short_name(weights: str) -> str:
+    """What weights are called: as they were named, or the last two parts of a longer path."""
     return Path(*Path(weights).parts[-2:]).as_posix()
 
 
