@@ -153,7 +153,7 @@ def thumbnail(array: Map, longest: int) -> Map:
         longest: bound on both sides in pixels; smaller maps are returned as they are.
     """
     rows, columns = (_spread(length, longest) for length in array.shape[:2])
-    return array if max(array.shape[:2]) <= longest else array[rows][:, columns]
+    return array if max(array.shape[:2]) <= longest else array[rows[:, None], columns]
 
 
 def _spread(length: int, longest: int) -> NDArray[np.intp]:

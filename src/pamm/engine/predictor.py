@@ -2,7 +2,8 @@
 
 Photos of any size go in. Those much larger or smaller than what the network was trained on are resized to about
 as many pixels, in their own aspect; sides are padded to multiples of the patch. The network's raw values are
-cropped back and brought to the photo's size before they become classes, metres and directions.
+cropped back and brought to the photo's size before they become classes, metres and directions. For photos whose
+detail is wanted, or that are larger than memory, see :mod:`pamm.engine.tiles`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -142,8 +143,10 @@ class Predictor:
             ValueError: if it is not a readable image.
         """
         photo = read_image(image)
+        return self._input(photo, *self.network_size(*photo.shape[:2]))
+
+    def _input(self, photo: Pixels, size: tuple[int, int], canvas: tuple[int, int]) -> NetworkInput:
         config = self.model.config
-        size, canvas = self.network_size(*photo.shape[:2])
         padded = CentrePad((), canvas)(Sample(resized(photo, *size)))
         top, bottom, left, right = padded.padding
         return NetworkInput(
