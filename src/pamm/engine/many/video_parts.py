@@ -24,6 +24,7 @@ FOLDER = "frames.part"
 VALUES = "values"
 """Folder of the values of frames."""
 STATE = "state.json"
+_PARTS = "[0-9]*.zip"
 _FRAMES = 16
 """Frames in a part, of small videos."""
 _PIXELS = 1 << 25
@@ -64,11 +65,13 @@ class Parts:
             OtherSettingsError: if they were made with other weights or options.
         """
         place = folder / FOLDER
+        for leftover in place.glob(".*"):
+            leftover.unlink()
         if resume and (state := _read_state(place)) is not None:
             check_settings(folder, state.made.settings, made.settings)
             if state.made == made:
                 return cls(place, state)
-        for file in [*place.glob("*.zip"), place / STATE, *folder.glob(f"{VALUES}/*.npz")]:
+        for file in [*place.glob(_PARTS), place / STATE, *folder.glob(f"{VALUES}/*.npz")]:
             file.unlink(missing_ok=True)
         length = max(1, min(_FRAMES, _PIXELS // (size[0] * size[1])))
         return cls(place, State(made, length))
@@ -86,8 +89,11 @@ class Parts:
 
     def frames(self, number: int) -> int:
         """How many frames a part has that is there; 0 if it is not."""
-        found = sorted(self.folder.glob(f"{number:06d}-*.zip"))
-        return int(found[-1].stem.partition("-")[2]) if found else 0
+        for path in self.folder.glob(f"{number:06d}-*.zip"):
+            if zipfile.is_zipfile(path):
+                return int(path.stem.partition("-")[2])
+            path.unlink()
+        return 0
 
     def write(self, number: int, frames: int, pictures: Iterable[tuple[str, bytes]]) -> None:
         """Write a part.
@@ -103,7 +109,7 @@ class Parts:
 
     def pictures(self, name: str) -> Iterator[Pixels]:
         """The pictures of one kind, of all frames in order, (H, W, 3) RGB."""
-        for part in sorted(self.folder.glob("*.zip")):
+        for part in sorted(self.folder.glob(_PARTS)):
             with zipfile.ZipFile(part) as archive:
                 for entry in archive.namelist():
                     if entry.startswith(f"{name}/"):
