@@ -11,12 +11,13 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pamm.engine.predict_files import predict_files
     from pamm.engine.prediction import Prediction
     from pamm.engine.predictor import Predictor, load
     from pamm.models import create_model
     from pamm.tasks import TASKS, Task
 
-__all__ = ["TASKS", "Prediction", "Predictor", "Task", "__version__", "create_model", "load"]
+__all__ = ["TASKS", "Prediction", "Predictor", "Task", "__version__", "create_model", "load", "predict_files"]
 
 __version__ = version("pamm")
 
@@ -27,6 +28,7 @@ _HOMES = {
     "Prediction": "pamm.engine.prediction",
     "Predictor": "pamm.engine.predictor",
     "load": "pamm.engine.predictor",
+    "predict_files": "pamm.engine.predict_files",
 }
 
 
