@@ -133,9 +133,21 @@ COMMANDS: dict[str, Command] = {
         "Write a data set as Parquet shards, for `--data shards`; called again, it goes on where it stopped.",
         "pamm.cli.data_commands:pack_command",
     ),
+    "hub save": Command(
+        "Write weights to a folder as they go to the hub: with a model card made of their scores.",
+        "pamm.cli.hub_commands:hub_save_command",
+    ),
+    "hub push": Command(
+        "Push weights to the hub, with a model card made of their scores or the edited one that lies with them.",
+        "pamm.cli.hub_commands:hub_push_command",
+    ),
 }
 """The commands; the first of two words is a group."""
-GROUPS: dict[str, str] = {"boundary": "Scores of boundary maps.", "data": "Data sets on this disk."}
+GROUPS: dict[str, str] = {
+    "boundary": "Scores of boundary maps.",
+    "data": "Data sets on this disk.",
+    "hub": "Weights on the hub.",
+}
 """What the commands of each group are about."""
 
 

@@ -9,13 +9,14 @@ from typing import Any, Self
 import torch
 from rich.markup import escape
 from rich.table import Table
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from pamm.data.dataset import ReadableSamples, TransformedDataset, collate_readable
 from pamm.data.sample import SampleSource
 from pamm.data.transforms import TestTransform
 from pamm.engine.results.run_facts import RunFacts
-from pamm.metrics import best_constants, task_scores
+from pamm.metrics import Score, best_constants, task_scores
 from pamm.models import PAMM
 from pamm.records import build
 from pamm.tasks import Task
@@ -35,6 +36,17 @@ class TaskResult:
     """All scores by name."""
     constant: float
     """Headline score of the best prediction that is the same for every pixel of every image."""
+
+    @classmethod
+    def of(cls, score: Score, values: Mapping[str, Tensor], *, constant: float) -> Self:
+        """Take what a score computed."""
+        return cls(
+            headline=score.headline,
+            unit=score.unit,
+            higher_is_better=bool(score.higher_is_better),
+            scores={key: float(value) for key, value in values.items()},
+            constant=constant,
+        )
 
     @property
     def value(self) -> float:
@@ -218,11 +230,5 @@ def evaluate(
     results = {}
     for task in (task for task in tasks if task.name in labelled):
         score = scores[task.name]
-        results[task.name] = TaskResult(
-            headline=score.headline,
-            unit=score.unit,
-            higher_is_better=bool(score.higher_is_better),
-            scores={key: float(value) for key, value in score.compute().items()},
-            constant=float(constants[task.name].compute()),
-        )
+        results[task.name] = TaskResult.of(score, score.compute(), constant=float(constants[task.name].compute()))
     return EvalResult(tasks=results, images=done, seconds=time.perf_counter() - start, failed=failed)
