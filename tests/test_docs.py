@@ -25,7 +25,7 @@ from pamm.models.released import to_released
 from toys import MICRO
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 SMALL = {
@@ -41,6 +41,10 @@ SMALLER = {
 """More of them, by the config of a command."""
 
 REPLICA = "path/to/replica_office0"
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -90,7 +94,7 @@ def desk(tmp_path, monkeypatch, sets):
     write_nyud(tmp_path / "NYUDv2")
     write_pascal(tmp_path / "PASCALContext")
     shutil.copytree(tmp_path / "NYUDv2/edge", tmp_path / "maps/edge")
-    for name, text in zip(("rooms", "mixed"), blocks(ROOT / "docs/own-data.md", "yaml"), strict=True):
+    for name, text in zip(("rooms", "mixed"), blocks(ROOT / "docs/tutorial/own-data.md", "yaml"), strict=True):
         (tmp_path / f"{name}.yaml").write_text(text)
     names = [f"room{number}" for number in range(12)]
     for name in names:
@@ -110,7 +114,7 @@ def desk(tmp_path, monkeypatch, sets):
     return tmp_path
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_commands(page, desk, request):
     for command, *args in (words[1:] for words in commands(page)):
         if REPLICA in args:
@@ -123,25 +127,25 @@ def test_commands(page, desk, request):
             outs = [config["run"]["out"] for name in names if "run" in (config := read_plain(desk / name))]
             shutil.rmtree(desk / outs[-1], ignore_errors=True)
             small += SMALLER.get(names[0], "").split()
-        assert main([command, *args, *small]) == 0, f"{page.name}: pamm {command} {shlex.join(args)}"
+        assert main([command, *args, *small]) == 0, f"{name_of(page)}: pamm {command} {shlex.join(args)}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_python(page, desk):
     for text in blocks(page, "python"):
-        exec(compile(text, page.name, "exec"), {"__name__": "__main__"})
+        exec(compile(text, name_of(page), "exec"), {"__name__": "__main__"})
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_to_files(page):
-    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
-        assert (page.parent / target).exists(), f"{page.name} links to {target}"
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+        assert (page.parent / target).exists(), f"{name_of(page)} links to {target}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_scripts_are_there(page):
     for script in re.findall(r"\bpython ((?:benchmarks|tests)/\S+\.py)", page.read_text()):
-        assert (ROOT / script).is_file(), f"{page.name} names {script}"
+        assert (ROOT / script).is_file(), f"{name_of(page)} names {script}"
 
 
 @pytest.mark.parametrize("target", ["demo", "test"])
