@@ -117,6 +117,10 @@ COMMANDS: dict[str, Command] = {
         "Turn a checkpoint of the authors' released code into weights for this package, or weights into a checkpoint.",
         "pamm.cli.commands:convert_command",
     ),
+    "export": Command(
+        "Write a network to a file that runs without this package, a torch.export program or ONNX.",
+        "pamm.cli.export_command:export_command",
+    ),
     "boundary score": Command(
         "Score a folder of boundary maps against a folder of true ones: odsF, oisF and AP.",
         "pamm.cli.boundary_commands:boundary_score_command",
