@@ -11,6 +11,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pamm.engine.export.export import export
     from pamm.engine.predict_files import predict_files
     from pamm.engine.prediction import Prediction
     from pamm.engine.predictor import Predictor, load
@@ -28,6 +29,7 @@ __all__ = [
     "Tiling",
     "__version__",
     "create_model",
+    "export",
     "load",
     "predict_files",
 ]
@@ -38,6 +40,7 @@ _HOMES = {
     "TASKS": "pamm.tasks",
     "Task": "pamm.tasks",
     "create_model": "pamm.models",
+    "export": "pamm.engine.export.export",
     "Prediction": "pamm.engine.prediction",
     "Predictor": "pamm.engine.predictor",
     "load": "pamm.engine.predictor",
