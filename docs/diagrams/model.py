@@ -91,7 +91,7 @@ def block() -> Diagram:
     d.flow((230, 202), (260, 202))
     d.box(260, 177, 96, 50, "DWConv 3×3", "norm, SiLU", kind="task")
     d.flow((356, 202), (380, 202))
-    d.box(380, 177, 104, 50, "SiLU, Conv 1×1", "x, width E = 2d", kind="task")
+    d.box(380, 177, 104, 50, "Conv 1×1", "of SiLU: x, E = 2d", kind="task")
     d.flow((484, 202), (505, 202), tip=False)
     for number, (title, below, kind) in enumerate(
         (

@@ -19,6 +19,7 @@ from pamm.data.sample import Sample, to_tensors
 from pamm.data.transforms import CentrePad
 from pamm.engine.colours import Pixels
 from pamm.engine.devices import Precision, arithmetic, fastest_precision, pick_device
+from pamm.engine.hub import HubPredictor
 from pamm.engine.prediction import Prediction
 from pamm.engine.sizes import enlarged, network_size, resized
 from pamm.engine.weights import fingerprint, load_weights
@@ -41,7 +42,7 @@ class NetworkInput:
     """Columns of the tensor that show the photo."""
 
 
-class Predictor:
+class Predictor(HubPredictor):
     """A network that takes photos instead of tensors."""
 
     def __init__(
@@ -197,7 +198,8 @@ def load(
 
     Args:
         name_or_folder: a shipped name (``pamm-tiny-scenes``), a folder that
-            :func:`pamm.engine.weights.save_weights` wrote, or a hub name (``organisation/name``).
+            :func:`pamm.engine.weights.save_weights` wrote, or a hub name (``organisation/name``, or
+            ``organisation/name@revision``). What else can be said to the hub: :meth:`Predictor.from_pretrained`.
         device: where to predict, by name; ``auto`` takes the fastest there is (see
             :func:`pamm.engine.devices.pick_device`).
         resize: whether photos are brought to about the size the network was trained at; see :class:`Predictor`.

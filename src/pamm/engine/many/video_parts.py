@@ -23,7 +23,7 @@ FOLDER = "frames.part"
 """Folder of the parts, in that of the maps; it is there until the maps are finished."""
 VALUES = "values"
 """Folder of the values of frames."""
-_STATE = "state.json"
+STATE = "state.json"
 _PARTS = "[0-9]*.zip"
 _FRAMES = 16
 """Frames in a part, of small videos."""
@@ -71,7 +71,7 @@ class Parts:
             check_settings(folder, state.made.settings, made.settings)
             if state.made == made:
                 return cls(place, state)
-        for file in [*place.glob(_PARTS), place / _STATE, *folder.glob(f"{VALUES}/*.npz")]:
+        for file in [*place.glob(_PARTS), place / STATE, *folder.glob(f"{VALUES}/*.npz")]:
             file.unlink(missing_ok=True)
         length = max(1, min(_FRAMES, _PIXELS // (size[0] * size[1])))
         return cls(place, State(made, length))
@@ -84,7 +84,7 @@ class Parts:
     def settle(self, spans: dict[str, Span]) -> None:
         """Write down the ranges of the colours; before the first part is written."""
         self.state = State(self.state.made, self.state.length, spans)
-        with atomic_write(self.folder / _STATE) as path:
+        with atomic_write(self.folder / STATE) as path:
             path.write_text(json.dumps(asdict(self.state), indent=1) + "\n", encoding="utf-8")
 
     def frames(self, number: int) -> int:
@@ -124,6 +124,6 @@ class Parts:
 
 def _read_state(place: Path) -> State | None:
     try:
-        return build(State, json.loads((place / _STATE).read_text(encoding="utf-8")), str(place))
+        return build(State, json.loads((place / STATE).read_text(encoding="utf-8")), str(place))
     except (OSError, ValueError):
         return None
