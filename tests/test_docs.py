@@ -19,6 +19,7 @@ from mixed_trees import write_encoder, write_mixed
 from page_server import running
 from pamm.benchmarks import BENCHMARKS
 from pamm.cli import INTERRUPTED, main
+from pamm.engine.many.video_file import write_video
 from pamm.engine.plain import read_plain
 from pamm.engine.weights import save_weights
 from pamm.models import PAMMConfig, create_model
@@ -107,6 +108,9 @@ def desk(tmp_path, monkeypatch, sets):
     write_encoder(tmp_path / "runs/vits14")
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
     imsave(tmp_path / "photo.jpg", photos.chelsea()[::2, ::2])
+    for name in ("1.jpg", "coast/1.jpg"):
+        put(tmp_path / "holiday" / name, photos.coffee()[::8, ::8])
+    write_video(tmp_path / "clip.mp4", [photos.chelsea()[:60, :90]] * 3, rate=24.0, codec="mp4v")
     save_checkpoint(tmp_path / "released.pth")
     save_networks(tmp_path / "runs")
     write_nyud(tmp_path / "NYUDv2")
