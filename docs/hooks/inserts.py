@@ -1,4 +1,4 @@
-"""Pages say ``<!-- insert: WHAT ARGUMENT -->`` where something stands that is made from the code as the site is built."""
+"""Pages say ``<!-- insert: WHAT NAME -->`` where something stands that is made from the code as the site is built."""
 
 import re
 from collections.abc import Callable

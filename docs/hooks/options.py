@@ -132,7 +132,7 @@ def words(hint: Any) -> str:  # noqa: ANN401  (a type hint)
     if origin in (Union, types.UnionType):
         return " or ".join(words(kind) for kind in arguments if kind is not types.NoneType)
     if origin is Literal:
-        return ", ".join(f"`{str(value)}`" for value in arguments)
+        return ", ".join(f"`{value!s}`" for value in arguments)
     if origin is list:
         return f"{words(arguments[0])} (several)"
     if origin is tuple:

@@ -1,6 +1,6 @@
 """Commands that draw figures for papers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -42,6 +42,7 @@ def panels_command(
     weights: str = "pamm-tiny-scenes",
     name: str = "Ours",
     others: list[str] | None = None,
+    scale: dict[str, float] | None = None,
     data: DataConfig = DataConfig(),
     ids: list[str] | None = None,
     tasks: list[str] | None = None,
@@ -57,6 +58,7 @@ def panels_command(
         weights: a shipped name, a folder of weights, or a hub name.
         name: what stands above its maps.
         others: what to set beside it, as `NAME=PLACE`: other weights, or a folder of maps that someone else predicted.
+        scale: for maps of others, by task, the factor from what is stored to its unit, for example `{depth: 0.001}`.
         data: labelled images to draw from, where no photos are given.
         ids: names or numbers of the images in the data; the first three if left out.
         tasks: names of the tasks; all that the network predicts if left out.
@@ -65,7 +67,7 @@ def panels_command(
         device: `cpu`, `cuda`, `mps`, or `auto` for the fastest there is.
     """
     check_figure_file(out)
-    comparisons, drawn = _compared(photos, weights, name, others, data, ids, tasks, device)
+    comparisons, drawn = _compared(photos, weights, name, others, scale, data, ids, tasks, device)
     return _written(panel_figure(comparisons, drawn, width=width, dpi=dpi), out, dpi)
 
 
@@ -75,6 +77,7 @@ def errors_command(
     weights: str = "pamm-tiny-scenes",
     name: str = "Ours",
     others: list[str] | None = None,
+    scale: dict[str, float] | None = None,
     data: DataConfig = DataConfig(),
     ids: list[str] | None = None,
     tasks: list[str] | None = None,
@@ -90,6 +93,7 @@ def errors_command(
         weights: a shipped name, a folder of weights, or a hub name.
         name: what stands above its maps.
         others: what to set beside it, as `NAME=PLACE`: other weights, or a folder of maps that someone else predicted.
+        scale: for maps of others, by task, the factor from what is stored to its unit, for example `{depth: 0.001}`.
         data: labelled images to draw from.
         ids: names or numbers of the images in the data; the first three if left out.
         tasks: names of the tasks; all that network and data share if left out.
@@ -99,7 +103,7 @@ def errors_command(
         device: `cpu`, `cuda`, `mps`, or `auto` for the fastest there is.
     """
     check_figure_file(out)
-    comparisons, drawn = _compared([], weights, name, others, data, ids, tasks, device)
+    comparisons, drawn = _compared([], weights, name, others, scale, data, ids, tasks, device)
     figure = error_figure(comparisons, drawn, relative=relative, width=width, dpi=dpi)
     return _written(figure, out, dpi)
 
@@ -267,6 +271,7 @@ def _compared(
     weights: str,
     name: str,
     others: Sequence[str] | None,
+    scale: Mapping[str, float] | None,
     data: DataConfig,
     ids: Sequence[str] | None,
     tasks: Sequence[str] | None,
@@ -281,7 +286,7 @@ def _compared(
             raise ValueError(f"others: got {other!r}, wanted NAME=PLACE, such as Baseline=runs/baseline/best")
         if title in sources:
             raise ValueError(f"others: the name {title!r} is given twice: name each otherwise")
-        sources[title] = open_source(place, device=device)
+        sources[title] = open_source(place, device=device, scale=scale)
     samples, dataset = _samples(photos, data, ids, predictor, usual=3)
     drawn = tasks_of(predictor, dataset, tasks)
     found = _with_progress("predicting", lambda progress: compare(samples, sources, drawn, progress=progress))

@@ -136,6 +136,10 @@ COMMANDS: dict[str, Command] = {
         "Serve a page where visitors drop a photo, look at its maps, and take them away.",
         "pamm.cli.serve_command:serve_command",
     ),
+    "export": Command(
+        "Write a network to a file that runs without this package, a torch.export program or ONNX.",
+        "pamm.cli.export_command:export_command",
+    ),
     "boundary score": Command(
         "Score a folder of boundary maps against a folder of true ones: odsF, oisF and AP.",
         "pamm.cli.boundary_commands:boundary_score_command",
@@ -173,12 +177,21 @@ COMMANDS: dict[str, Command] = {
     "draw curves": Command(
         "Draw how losses and scores of training runs developed.", "pamm.cli.draw_commands:curves_command"
     ),
+    "hub save": Command(
+        "Write weights to a folder as they go to the hub: with a model card made of their scores.",
+        "pamm.cli.hub_commands:hub_save_command",
+    ),
+    "hub push": Command(
+        "Push weights to the hub, with a model card made of their scores or the edited one that lies with them.",
+        "pamm.cli.hub_commands:hub_push_command",
+    ),
 }
 """The commands; the first of two words is a group."""
 GROUPS: dict[str, str] = {
     "boundary": "Scores of boundary maps.",
     "data": "Data sets on this disk.",
     "draw": "Figures for papers.",
+    "hub": "Weights on the hub.",
 }
 """What the commands of each group are about."""
 

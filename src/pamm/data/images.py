@@ -1,5 +1,6 @@
 """Reading photos and label maps: many kinds of file in, one kind of array or one clear line out."""
 
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ MAX_PIXELS = 100_000_000
 _CHANNELS = (1, 3, 4)
 _SIDEWAYS = (5, 6, 7, 8)
 """Orientations in EXIF data that swap rows and columns."""
+_pillow_lock = threading.Lock()
 
 
 class ImageError(ValueError):
@@ -147,7 +149,8 @@ def _open_picture(file: Path | BytesIO, max_pixels: int, name: str) -> Image.Ima
     if isinstance(file, Path):
         check_file(file)
     try:
-        picture = Image.open(file)
+        with _pillow_opens(max_pixels):
+            picture = Image.open(file)
     except Image.DecompressionBombError as error:
         raise ImageError(f"{name}: more pixels than Pillow opens: make the picture smaller") from error
     with picture:
@@ -156,6 +159,19 @@ def _open_picture(file: Path | BytesIO, max_pixels: int, name: str) -> Image.Ima
             raise ImageError(f"{name}: {size} pixels are more than {max_pixels:,}: make the picture smaller")
         picture.load()
     return picture
+
+
+@contextmanager
+def _pillow_opens(pixels: int) -> Iterator[None]:
+    """Let Pillow open pictures of so many pixels, if that is more than it would; by itself it refuses some."""
+    with _pillow_lock:
+        before = Image.MAX_IMAGE_PIXELS
+        if before is not None:
+            Image.MAX_IMAGE_PIXELS = max(before, pixels)
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
 
 
 def _rgb(picture: Image.Image, name: str, *, as_shown: bool = True) -> NDArray[np.uint8]:

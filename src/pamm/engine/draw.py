@@ -74,7 +74,7 @@ def overview(
         span = (spans or {}).get(task.name) or value_span(task, *drawn)
         pictures = [(colour_map(task, array, span=span), size) for array in drawn]
         words = " (truth above)" if len(drawn) > 1 else ""
-        note = legend(task, *drawn, span=span)
+        note = legend(task, *drawn, span=span, by_size=spans is None)
         cells.append(_cell(task.title + words, pictures, note, note_height=note_height))
     return _framed(_grid(cells, columns))
 

@@ -16,7 +16,7 @@ from pamm.data.dataset import ReadableSamples, TransformedDataset, collate_reada
 from pamm.data.sample import SampleSource
 from pamm.data.transforms import TestTransform
 from pamm.engine.results.run_facts import RunFacts
-from pamm.metrics import best_constants, task_scores
+from pamm.metrics import Score, best_constants, task_scores
 from pamm.models import PAMM
 from pamm.records import build
 from pamm.tasks import Task
@@ -36,6 +36,17 @@ class TaskResult:
     """All scores by name."""
     constant: float
     """Headline score of the best prediction that is the same for every pixel of every image."""
+
+    @classmethod
+    def of(cls, score: Score, values: Mapping[str, Tensor], *, constant: float) -> Self:
+        """Take what a score computed."""
+        return cls(
+            headline=score.headline,
+            unit=score.unit,
+            higher_is_better=bool(score.higher_is_better),
+            scores={key: float(value) for key, value in values.items()},
+            constant=constant,
+        )
 
     @property
     def value(self) -> float:
@@ -198,13 +209,7 @@ class Totals:
         if not self._labelled:
             raise ValueError(f"none of {images} images has a label of {', '.join(self._tasks)}: correct the data")
         results = {
-            name: TaskResult(
-                headline=score.headline,
-                unit=score.unit,
-                higher_is_better=bool(score.higher_is_better),
-                scores={key: float(value) for key, value in score.compute().items()},
-                constant=float(self._constants[name].compute()),
-            )
+            name: TaskResult.of(score, score.compute(), constant=float(self._constants[name].compute()))
             for name, score in self._scores.items()
             if name in self._labelled
         }

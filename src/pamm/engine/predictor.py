@@ -2,7 +2,8 @@
 
 Photos of any size go in. Those much larger or smaller than what the network was trained on are resized to about
 as many pixels, in their own aspect; sides are padded to multiples of the patch. The network's raw values are
-cropped back and brought to the photo's size before they become classes, metres and directions.
+cropped back and brought to the photo's size before they become classes, metres and directions. For photos whose
+detail is wanted, or that are larger than memory, see :mod:`pamm.engine.tiles`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from pamm.data.sample import Sample, to_tensors
 from pamm.data.transforms import CentrePad
 from pamm.engine.colours import Pixels
 from pamm.engine.devices import Precision, arithmetic, fastest_precision, pick_device
+from pamm.engine.hub import HubPredictor
 from pamm.engine.prediction import Prediction
 from pamm.engine.sizes import enlarged, network_size, resized
 from pamm.engine.weights import fingerprint, load_weights
@@ -40,7 +42,7 @@ class NetworkInput:
     """Columns of the tensor that show the photo."""
 
 
-class Predictor:
+class Predictor(HubPredictor):
     """A network that takes photos instead of tensors."""
 
     def __init__(
@@ -142,8 +144,10 @@ class Predictor:
             ValueError: if it is not a readable image.
         """
         photo = read_image(image)
+        return self._input(photo, *self.network_size(*photo.shape[:2]))
+
+    def _input(self, photo: Pixels, size: tuple[int, int], canvas: tuple[int, int]) -> NetworkInput:
         config = self.model.config
-        size, canvas = self.network_size(*photo.shape[:2])
         padded = CentrePad((), canvas)(Sample(resized(photo, *size)))
         top, bottom, left, right = padded.padding
         return NetworkInput(
@@ -194,7 +198,8 @@ def load(
 
     Args:
         name_or_folder: a shipped name (``pamm-tiny-scenes``), a folder that
-            :func:`pamm.engine.weights.save_weights` wrote, or a hub name (``organisation/name``).
+            :func:`pamm.engine.weights.save_weights` wrote, or a hub name (``organisation/name``, or
+            ``organisation/name@revision``). What else can be said to the hub: :meth:`Predictor.from_pretrained`.
         device: where to predict, by name; ``auto`` takes the fastest there is (see
             :func:`pamm.engine.devices.pick_device`).
         resize: whether photos are brought to about the size the network was trained at; see :class:`Predictor`.

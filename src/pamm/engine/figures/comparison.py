@@ -58,20 +58,21 @@ def network_source(predictor: Predictor) -> Source:
     return predict
 
 
-def open_source(place: str, *, device: str = "cpu") -> Source:
+def open_source(place: str, *, device: str = "cpu", scale: Mapping[str, float] | None = None) -> Source:
     """The maps of someone: of weights, or of a folder of maps that are there already.
 
     Args:
         place: a shipped name, a folder of weights or of maps (see :class:`pamm.engine.figures.map_folder.MapFolder`),
             or a hub name.
         device: where weights predict, by name.
+        scale: for maps that are there, by task, the factor from what is stored to the task's unit.
 
     Raises:
         ValueError: if there is no such thing.
     """
     folder = Path(place).expanduser()
     if place not in list_shipped() and folder.is_dir() and not (folder / WEIGHTS_FILE).exists():
-        return MapFolder(folder)
+        return MapFolder(folder, scale=scale)
     return network_source(load(place, device=device))
 
 

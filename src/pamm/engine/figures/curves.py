@@ -212,6 +212,13 @@ def _colours(count: int) -> list[str]:
 
 
 def _title(name: str) -> str:
-    """``loss/depth`` as "Loss: depth", ``depth/RMSE`` as "Depth: RMSE"."""
-    first, *rest = name.replace("_", " ").split("/")
-    return ": ".join((first[:1].upper() + first[1:], *rest))
+    """``loss/depth`` as "Loss: depth", ``depth/RMSE`` as "Depth: RMSE [m] ↓"."""
+    first, *rest = name.split("/")
+    task = TASKS.get(first)
+    if task is not None and len(rest) == 1:
+        score = task_scores([task])[first]
+        unit = f" [{score.unit}]" if score.unit else ""
+        known = f"{unit} {'↑' if score.higher_is_better else '↓'}" if rest[0] == score.headline else ""
+        return f"{task.title}: {rest[0]}{known}"
+    words = ": ".join((first, *rest)).replace("_", " ")
+    return words[:1].upper() + words[1:]

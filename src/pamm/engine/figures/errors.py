@@ -1,5 +1,6 @@
 """Where predictions are wrong, and by how much: maps of errors, each in its task's own terms."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from pamm.engine.colours import NEUTRAL, Legend, Map, Pixels, Span, valid_pixels, value_span
 from pamm.engine.figures.comparison import Comparison
 from pamm.engine.figures.grid import Tile
-from pamm.engine.figures.panels import Panel, lay_out, map_key, map_tile
+from pamm.engine.figures.panels import Panel, lay_out, map_keys, map_tile
 from pamm.engine.figures.style import DPI, STRONG, TEXT
 from pamm.tasks import Colour, Kind, Task
 
@@ -53,8 +54,7 @@ class ErrorMap:
         """The summary in words."""
         if np.isnan(self.summary):
             return "no label"
-        unit = self.unit if self.unit in ("°",) else f" {self.unit}" if self.unit else ""
-        return f"{self.measure} {self.summary:.{3 if self.summary < 10 else 4}g}{unit}"
+        return f"{self.measure} {_in_words(self.summary, self.unit, digits=3)}"
 
 
 def error_map(task: Task, truth: Map, predicted: Map, *, relative: bool = False) -> ErrorMap:
@@ -171,11 +171,15 @@ def error_legend(errors: Sequence[ErrorMap], span: Span) -> Legend:
     ignored = any(np.isnan(error.values).any() for error in errors)
     if errors[0].outcomes:
         return Legend((*errors[0].outcomes, *(((NEUTRAL, "no label"),) if ignored else ())))
-    unit = errors[0].error_unit
-    gap = "" if unit in ("°", "") else " "
-    ticks = tuple(f"{value:.2g}{gap}{unit}" for value in np.linspace(*span, 3))
+    ticks = tuple(_in_words(float(value), errors[0].error_unit, digits=2) for value in np.linspace(*span, 3))
     bar = tuple((int(red), int(green), int(blue)) for red, green, blue in _table()[::15])
     return Legend(bar=bar, ticks=(*ticks[:-1], f"≥ {ticks[-1]}"))
+
+
+def _in_words(value: float, unit: str, *, digits: int) -> str:
+    """A number with so many digits that count, and its unit."""
+    places = digits - 1 - math.floor(math.log10(abs(value))) if value else 0
+    return f"{value:.{min(max(places, 0), 9)}f}" + (unit if unit == "°" else f" {unit}" if unit else "")
 
 
 def _table() -> Pixels:
@@ -227,5 +231,5 @@ def _panel(comparison: Comparison, tasks: Sequence[Task], *, relative: bool) -> 
         for name, error in errors.items():
             lines.setdefault(name, {})[task.name] = map_tile(task, shown[name], span)
             lines.setdefault(f"{name}: error", {})[task.name] = Tile(colour_errors(error, reach), error.note)
-        keys[task.name] = (map_key(task, [truth, *shown.values()], span), error_legend([*errors.values()], reach))
+        keys[task.name] = (*map_keys(task, [truth, *shown.values()], span), error_legend([*errors.values()], reach))
     return Panel(Tile(comparison.image, smooth=True), lines, keys)

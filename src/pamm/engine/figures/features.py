@@ -12,7 +12,7 @@ from torch import Tensor
 from pamm.data.images import ImageLike
 from pamm.engine.colours import Map, Pixels, colour_map
 from pamm.engine.figures.grid import Tile, TileRow, tile_figure
-from pamm.engine.figures.recording import recording
+from pamm.engine.figures.hooks import recording
 from pamm.engine.figures.style import DPI, TEXT
 from pamm.engine.predictor import Predictor
 from pamm.tasks import Task
@@ -67,7 +67,8 @@ def record_features(
     for count, image in enumerate(images, start=1):
         item = predictor.prepare(image)
         with recording(model) as kept:
-            prediction = predictor(item.photo)
+            outputs = predictor.forward(item.tensor[None])
+        prediction = predictor.finish(item, {name: output[0] for name, output in outputs.items()})
         rows, columns = (slice(part.start // patch, -(-part.stop // patch)) for part in (item.rows, item.columns))
         features: Features = {}
         for number, tap in enumerate(kept.taps, start=1):
@@ -76,7 +77,7 @@ def record_features(
         if kept.fused is not None:
             by_number[FUSED] = kept.fused
         for number, stage in by_number.items():
-            for task, maps in zip(predictor.tasks, stage, strict=True):
+            for task, maps in zip(model.config.tasks, stage, strict=True):
                 features[task.name, number] = _plain(maps[0, :, rows, columns])
         found.append(PhotoFeatures(item.photo, features, prediction.maps))
         if progress is not None:

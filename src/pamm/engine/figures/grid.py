@@ -10,13 +10,15 @@ from PIL import Image
 
 from pamm.engine.colours import Legend, Pixels, thumbnail
 from pamm.engine.figures.keys import below_height, below_key, beside_key, beside_width
-from pamm.engine.figures.style import BODY, RULE, SMALL, fitted, paper_style
+from pamm.engine.figures.style import BODY, RULE, SMALL, fitted, paper_style, text_width
 
 Box = tuple[float, float, float, float]
 """Left, top, width and height in inches, from the figure's top left corner."""
 
-_GAP, _NOTE, _HEADING, _LABEL = 0.05, 0.13, 0.19, 0.17
-"""Inches: between tiles, for a line under them, for headings, for the name of a row."""
+_GAP, _NOTE, _HEADING, _LABEL = 0.05, 0.13, 0.13, 0.17
+"""Inches: between tiles, for a line under them, for a line of headings, for the name of a row."""
+_EDGE = 0.02
+"""Inches around everything, so that no frame is cut."""
 _SPACE = 0.08
 """Inches between legends, and between them and tiles."""
 _TALLEST, _FLATTEST = 2.5, 0.25
@@ -70,28 +72,30 @@ def tile_figure(headings: Sequence[str], rows: Sequence[TileRow], *, width: floa
     Raises:
         ValueError: if the figure is too narrow for its columns.
     """
-    left = _LABEL if any(row.label for row in rows) else 0.0
+    left = _EDGE + (_LABEL if any(row.label for row in rows) else 0.0)
     places = [max(map(beside_width, keys)) for keys in _transposed([row.keys for row in rows])]
-    side = (width - left - sum(place + _SPACE for place in places) - _GAP * (len(headings) - 1)) / len(headings)
+    side = (width - left - _EDGE - sum(place + _SPACE for place in places) - _GAP * (len(headings) - 1)) / len(headings)
     if side < _SMALLEST:
         raise ValueError(
             f"{len(headings)} pictures beside each other do not fit into {width:g} inches: draw fewer, or a wider "
             "figure"
         )
     heights = [_row_height(row, side) for row in rows]
-    tall = _HEADING + sum(heights) + _GAP * (len(rows) - 1)
+    wrapped = [_wrapped(heading, side) for heading in headings]
+    head = _HEADING * max(text.count("\n") + 1 for text, _ in wrapped) + 0.06
+    tall = head + sum(heights) + _GAP * (len(rows) - 1) + _EDGE
     figure = Figure(figsize=(width, tall), dpi=dpi)
     starts = [left + column * (side + _GAP) for column in range(len(headings))]
-    for start, heading in zip(starts, headings, strict=True):
-        text, size = fitted(heading, side, size=BODY)
-        place = ((start + side / 2) / width, 1 - 0.6 * _HEADING / tall)
-        figure.text(*place, text, size=size, ha="center", va="center")
-    top = _HEADING
+    for start, (text, size) in zip(starts, wrapped, strict=True):
+        for number, line in enumerate(reversed(text.split("\n"))):
+            place = ((start + side / 2) / width, 1 - (head - 0.06 - number * _HEADING) / tall)
+            figure.text(*place, line, size=size, ha="center", va="baseline")
+    top = head
     for row, height in zip(rows, heights, strict=True):
         picture = side * row.aspect
         if row.label:
             text, size = fitted(row.label, picture, size=SMALL + 0.5)
-            place = (0.4 * left / width, 1 - (top + picture / 2) / tall)
+            place = ((_EDGE + 0.4 * _LABEL) / width, 1 - (top + picture / 2) / tall)
             figure.text(*place, text, size=size, rotation=90, ha="center", va="center")
         for start, tile in zip(starts, row.tiles, strict=True):
             if tile is not None:
@@ -108,6 +112,17 @@ def tile_figure(headings: Sequence[str], rows: Sequence[TileRow], *, width: floa
                 below += deep + _SPACE
         top += height + _GAP
     return figure
+
+
+def _wrapped(heading: str, room: float) -> tuple[str, float]:
+    """A heading that fits, in two lines if need be, and the size of its type."""
+    words = heading.split()
+    if text_width(heading, BODY) <= room or len(words) == 1:
+        return fitted(heading, room, size=BODY)
+    breaks = [(" ".join(words[:place]), " ".join(words[place:])) for place in range(1, len(words))]
+    lines = min(breaks, key=lambda pair: max(text_width(line, BODY) for line in pair))
+    size = min(fitted(line, room, size=BODY)[1] for line in lines)
+    return "\n".join(fitted(line, room, size=size)[0] for line in lines), size
 
 
 def _transposed(keys: Sequence[Sequence[Legend]]) -> Iterator[list[Legend]]:

@@ -16,9 +16,14 @@ class MapFolder:
     with a map for each image, see :func:`pamm.engine.score_files.read_prediction`.
     """
 
-    def __init__(self, folder: str | Path) -> None:
-        """Take the folder."""
-        self.folder = Path(folder)
+    def __init__(self, folder: str | Path, *, scale: Mapping[str, float] | None = None) -> None:
+        """Take the folder.
+
+        Args:
+            folder: where the maps lie.
+            scale: by task, the factor from what is stored to the task's unit, for example 0.001 for millimetres.
+        """
+        self.folder, self.scale = Path(folder), scale or {}
 
     def __call__(self, sample: Sample, tasks: Sequence[Task]) -> Mapping[str, Map]:
         """The maps of one image by task name; tasks without a map are left out.
@@ -32,7 +37,7 @@ class MapFolder:
         """
         files = find_predictions(self.folder, tasks)
         found = {
-            task.name: read_prediction(files[task.name][sample.name], task)
+            task.name: read_prediction(files[task.name][sample.name], task, scale=self.scale.get(task.name, 1.0))
             for task in tasks
             if sample.name in files.get(task.name, ())
         }

@@ -59,7 +59,7 @@ def _panel(comparison: Comparison, tasks: Sequence[Task]) -> Panel:
             if task.name in maps:
                 lines[heading][task.name] = map_tile(task, maps[task.name], span)
         if shown:
-            keys[task.name] = (map_key(task, shown, span),)
+            keys[task.name] = map_keys(task, shown, span)
     return Panel(Tile(comparison.image, smooth=True), lines, keys)
 
 
@@ -94,6 +94,7 @@ def map_tile(task: Task, array: Map, span: Span) -> Tile:
     return Tile(colour_map(task, array, span=span))
 
 
-def map_key(task: Task, maps: Sequence[Map], span: Span) -> Legend:
-    """What the colours of some maps mean."""
-    return legend(task, *maps, span=span, most=_ALL)
+def map_keys(task: Task, maps: Sequence[Map], span: Span) -> tuple[Legend, ...]:
+    """What the colours of some maps mean; nothing for colours that are the values themselves."""
+    key = legend(task, *maps, span=span, most=_ALL)
+    return (key,) if key.bar or key.swatches else ()

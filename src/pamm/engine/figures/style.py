@@ -5,6 +5,7 @@ Figures are matplotlib's own, made without pyplot: nothing is kept between them 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -105,10 +106,12 @@ def save_figure(figure: Figure, path: str | Path, *, dpi: int = DPI) -> Path:
     if path.is_dir():
         raise WriteError(f"cannot write {path}: it is a folder: give the name of a file")
     with paper_style(), atomic_write(path) as temporary:
-        figure.savefig(temporary, format=suffix[1:], dpi=dpi, metadata=FORMATS[suffix])
+        smaller: Any = {"pil_kwargs": {"optimize": True}} if suffix == ".png" else {}
+        figure.savefig(temporary, format=suffix[1:], dpi=dpi, metadata=FORMATS[suffix], **smaller)
     return path
 
 
+@lru_cache(maxsize=4096)
 def text_width(text: str, size: float) -> float:
     """Width of a line of text in inches.
 
@@ -116,7 +119,10 @@ def text_width(text: str, size: float) -> float:
         text: the line.
         size: of the type, points.
     """
-    return float(TextPath((0, 0), text, size=size, prop=_font(size)).get_extents().width) / 72 if text.strip() else 0.0
+    if not text.strip():
+        return 0.0
+    font = FontProperties(family="DejaVu Sans", size=size)
+    return float(TextPath((0, 0), text, size=size, prop=font).get_extents().width) / 72
 
 
 def fitted(text: str, room: float, *, size: float = SMALL, smallest: float = 5.0) -> tuple[str, float]:
@@ -140,7 +146,3 @@ def fitted(text: str, room: float, *, size: float = SMALL, smallest: float = 5.0
     while shown and text_width(f"{shown}…", smallest) > room:
         shown = shown[:-1].rstrip()
     return f"{shown}…", smallest
-
-
-def _font(size: float) -> FontProperties:
-    return FontProperties(family="DejaVu Sans", size=size)

@@ -7,7 +7,7 @@ from pathlib import Path
 from pamm.engine.data_config import DataConfig
 from pamm.engine.results.published import PUBLISHED
 from pamm.models import PAMM, PAMMConfig
-from pamm.models.info import count_macs
+from pamm.models.info import count_macs, total_parameters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,9 @@ class RunFacts:
     split: str = ""
     """Part of the data set."""
     source: str = ""
-    """What else tells which images were scored: the manifest, or the series of rendered scenes."""
+    """What else tells which images were scored: the manifest, the series of rendered scenes, or the sets of a mix."""
+    trained: str = ""
+    """How the network was trained, in words."""
 
 
 def run_facts(
@@ -49,7 +51,7 @@ def run_facts(
         name=name or short_name(weights),
         weights=weights,
         encoder=encoder_name(model.config),
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        parameters=total_parameters(model.config),
         multiply_adds=count_macs(model, *(canvas or model.config.image_size)),
     )
 
@@ -116,9 +118,14 @@ def _shards(data: DataConfig, _: tuple[int, int]) -> str:
     return (data.root or "").replace("\\", "/").rstrip("/").rpartition("/")[2]
 
 
+def _mix(data: DataConfig, _: tuple[int, int]) -> str:
+    return ", ".join(data.sets)
+
+
 _SOURCES: dict[str, Callable[[DataConfig, tuple[int, int]], str]] = {
     "scenes": _scenes,
     "folder": _folder,
     "shards": _shards,
+    "mix": _mix,
 }
-"""What tells the images of a data set whose name and split do not."""
+"""By name of the data set."""
