@@ -16,7 +16,7 @@ from skimage.io import imsave
 from benchmark_trees import write_nyud, write_pascal
 from folder_toys import put
 from mixed_trees import write_encoder, write_mixed
-from page_server import running
+from page_server import served_and_stopped
 from pamm.benchmarks import BENCHMARKS
 from pamm.cli import INTERRUPTED, main
 from pamm.engine.many.video_file import write_video
@@ -143,9 +143,7 @@ def run_commands(page, text, desk, request):
             args = [str(room) if arg == REPLICA else arg for arg in args]
         small = SMALL.get(command, "").split()
         if command == "serve":
-            # it serves until it is interrupted
-            with running(*args) as server:
-                assert server.stop() == INTERRUPTED
+            assert served_and_stopped([command, *args]) == INTERRUPTED
             continue
         if command == "train":
             # a second look at the same config starts anew; another config may build on the first one's weights
