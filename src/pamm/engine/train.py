@@ -9,7 +9,7 @@ from pamm.engine.balancing import BalanceConfig
 from pamm.engine.config import AugmentConfig, ModelChoice, OptimConfig, RunConfig
 from pamm.engine.data_config import DataConfig
 from pamm.engine.recipe import Recipe
-from pamm.engine.results.run_facts import data_source, run_facts, short_name
+from pamm.engine.results.run_facts import data_facts, run_facts, short_name
 from pamm.engine.run_data import RunData, open_run_data
 from pamm.engine.weights import load_weights
 from pamm.models import PAMM, create_model
@@ -93,8 +93,8 @@ def _trained(recipe: Recipe, canvas: tuple[int, int]) -> str:
     optim, model, data = recipe.optim, recipe.model, recipe.data
     images = optim.batch_size * optim.accumulate * recipe.run.processes
     first = [short_name(source) for source in (model.init, model.encoder_weights) if source]
-    source = data_source(data, canvas)
-    images_of = " ".join(filter(None, (data.name, data.split, f"({source})" if source else "")))
+    facts = data_facts(data, canvas=canvas)
+    images_of = " ".join(filter(None, (facts.data, data.split, f"({facts.source})" if facts.source else "")))
     begun = f", starting from {' and '.join(first)}" if first else ""
     return (
         f"{{step}} of {optim.steps} steps of {images} images of {images_of} with {optim.name}, learning "

@@ -1,5 +1,6 @@
 """Weights as files: ``model.safetensors`` beside the ``config.json`` that says what network they belong to."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -131,6 +132,18 @@ def load_weights(
     _check_fit(tensors, model.state_dict(), folder)
     model.load_state_dict(tensors)
     return model.to(map_location).eval()
+
+
+def fingerprint(model: PAMM) -> str:
+    """Sixteen letters and digits that networks of the same config and weights share, and hardly any others.
+
+    A fused network (:func:`pamm.models.fuse`) has another one than the network it was made from.
+    """
+    found = hashlib.sha256(json.dumps(model.config.to_dict(), sort_keys=True).encode())
+    for name, tensor in sorted(model.state_dict().items()):
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return found.hexdigest()[:16]
 
 
 def find_weights(name_or_folder: str | Path, *, hub: HubOptions = HubOptions()) -> Path:

@@ -1,7 +1,7 @@
 """What there is to know about a scored network besides its scores: its name, size and encoder, and the data."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pamm.engine.data_config import DataConfig
@@ -46,31 +46,35 @@ def run_facts(
         name: what it is called in tables; like its weights if left out, the last two parts of a longer path.
         canvas: (height, width) at which multiply-adds are counted; the network's own if left out.
     """
-    published = PUBLISHED.get(data.name)
-    return RunFacts(
+    return replace(
+        data_facts(data, canvas=model.config.image_size),
         name=name or short_name(weights),
         weights=weights,
         encoder=encoder_name(model.config),
         parameters=total_parameters(model.config),
         multiply_adds=count_macs(model, *(canvas or model.config.image_size)),
-        data=data.name,
-        split=data.split or (published.split if published else ""),
-        source=data_source(data, model.config.image_size),
     )
 
 
-def data_source(data: DataConfig, canvas: tuple[int, int]) -> str:
-    """What tells the images of a data set whose name and split do not; nothing for the others.
+def data_facts(data: DataConfig, *, name: str = "", canvas: tuple[int, int] = (0, 0)) -> RunFacts:
+    """What a file of scores says about the data alone.
 
     Args:
-        data: the data set.
-        canvas: (height, width) of the network's input.
+        data: what is scored on.
+        name: what the scored network is called in tables.
+        canvas: (height, width) of the images that are made to measure, if the data names none.
     """
-    return _SOURCES[data.name](data, canvas) if data.name in _SOURCES else ""
+    published = PUBLISHED.get(data.name)
+    return RunFacts(
+        name=name,
+        data=data.name,
+        split=data.split or (published.split if published else ""),
+        source=_SOURCES[data.name](data, canvas) if data.name in _SOURCES else "",
+    )
 
 
 def short_name(weights: str) -> str:
-    """The last two parts of a path."""
+    """What weights are called: as they were named, or the last two parts of a longer path."""
     return Path(*Path(weights).parts[-2:]).as_posix()
 
 
