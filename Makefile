@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 # Where the CPU build of torch lies; PyPI's own build for Linux brings several GB of CUDA.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
-.PHONY: demo test lint types unit docs docs-serve clean
+.PHONY: demo test lint types unit docs docs-serve dist clean
 
 # Score the shipped weights on scenes they never saw, predict two photos, draw runs/demo/index.html.
 demo: $(INSTALLED)
@@ -33,6 +33,12 @@ docs: $(INSTALLED)
 # The same in a browser, at http://127.0.0.1:8000, as pages are written.
 docs-serve: $(INSTALLED)
 	$(BIN)/mkdocs serve
+
+# A wheel for this platform, with the compiled scan if there is a compiler, and the sdist, in dist/; the wheel is built
+# from the sdist, as pip would.
+dist: $(INSTALLED)
+	rm -rf dist
+	$(BIN)/python -m build
 
 # The CPU build of torch comes first, so that nothing pulls another one in.
 $(INSTALLED): pyproject.toml constraints.txt hatch_build.py $(wildcard src/pamm/ops/csrc/*.[ch])

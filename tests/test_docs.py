@@ -16,8 +16,9 @@ from skimage.io import imsave
 from benchmark_trees import write_nyud, write_pascal
 from folder_toys import put
 from mixed_trees import write_encoder, write_mixed
+from page_server import running
 from pamm.benchmarks import BENCHMARKS
-from pamm.cli import main
+from pamm.cli import INTERRUPTED, main
 from pamm.engine.plain import read_plain
 from pamm.engine.weights import save_weights
 from pamm.models import PAMMConfig, create_model
@@ -137,6 +138,11 @@ def run_commands(page, text, desk, request):
             room = request.getfixturevalue("shared") / "data/replica_office0"
             args = [str(room) if arg == REPLICA else arg for arg in args]
         small = SMALL.get(command, "").split()
+        if command == "serve":
+            # it serves until it is interrupted
+            with running(*args) as server:
+                assert server.stop() == INTERRUPTED
+            continue
         if command == "train":
             # a second look at the same config starts anew; another config may build on the first one's weights
             names = [value for option, value in pairwise(args) if option == "--config"]

@@ -11,12 +11,13 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pamm.engine.export.export import export
     from pamm.engine.prediction import Prediction
     from pamm.engine.predictor import Predictor, load
     from pamm.models import create_model
     from pamm.tasks import TASKS, Task
 
-__all__ = ["TASKS", "Prediction", "Predictor", "Task", "__version__", "create_model", "load"]
+__all__ = ["TASKS", "Prediction", "Predictor", "Task", "__version__", "create_model", "export", "load"]
 
 __version__ = version("pamm")
 
@@ -24,6 +25,7 @@ _HOMES = {
     "TASKS": "pamm.tasks",
     "Task": "pamm.tasks",
     "create_model": "pamm.models",
+    "export": "pamm.engine.export.export",
     "Prediction": "pamm.engine.prediction",
     "Predictor": "pamm.engine.predictor",
     "load": "pamm.engine.predictor",

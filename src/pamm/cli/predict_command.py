@@ -1,11 +1,15 @@
 """`pamm predict`."""
 
 from pathlib import Path
+from typing import Literal
 
 from pamm.cli.console import INTERRUPTED, console, errors, progress_bar, report_failed
 from pamm.engine.devices import Precision
+from pamm.engine.many.on_ray import Ray
 from pamm.engine.predict_files import FilesResult, predict_files
 from pamm.engine.predictor import load
+from pamm.engine.tiles.grid import Tiling
+from pamm.engine.tiles.predictor import TiledPredictor
 
 _LISTED = 20
 """So many folders are listed one by one."""
@@ -26,6 +30,10 @@ def predict_command(
     native: bool = False,
     device: str = "auto",
     precision: Precision = "float32",
+    tile: int | Literal["auto"] | None = None,
+    overlap: int | None = None,
+    engine: Literal["local", "ray"] = "local",
+    ray_address: str | None = None,
 ) -> int:
     """Predict the maps of photos, folders of photos and videos: pictures a person can read, and raw values.
 
@@ -43,11 +51,26 @@ def predict_command(
         resume: go on where an earlier run of the same weights and options was interrupted: keep what is finished.
         batch_size: photos that go through the network at a time.
         workers: threads that read, and as many that write; if left out, as many as there are processors, at most 8.
+            With `--engine ray`, processes that predict; if left out, as many as there are GPUs, or processors for.
         native: predict at the photo's own size instead of the size the weights were trained at.
         device: `cpu`, `cuda`, `mps`, or `auto` for the fastest there is.
         precision: `float32`, `bf16`, or `auto` for the one that is faster here.
+        tile: predict larger photos at their own size, in tiles of so many pixels a side that are blended; `auto` for
+            tiles as large as the pictures the weights were trained on.
+        overlap: pixels that tiles share; a quarter of a tile if left out.
+        engine: `local` predicts in this process; `ray` on a cluster, or in several processes here.
+        ray_address: address of the cluster, `auto` for the one this machine is of; if left out, processes are started
+            here.
     """
-    predictor = load(weights, device=device, resize=not native, precision=precision, fused=True, tasks=tasks)
+    if overlap is not None and tile is None:
+        raise ValueError("overlap is that of tiles: give --tile too")
+    if ray_address is not None and engine != "ray":
+        raise ValueError("a cluster was given: give --engine ray too")
+    ray = Ray(ray_address, device) if engine == "ray" else None
+    here = device if ray is None else "cpu"
+    predictor = load(weights, device=here, resize=not native, precision=precision, fused=True, tasks=tasks)
+    if tile is not None:
+        predictor = TiledPredictor(predictor, Tiling(None if tile == "auto" else tile, overlap))
     with progress_bar() as bar:
         row = bar.add_task("predicting", total=None)
         try:
@@ -61,6 +84,7 @@ def predict_command(
                 batch_size=batch_size,
                 workers=workers,
                 resume=resume,
+                ray=ray,
                 progress=lambda done, total: bar.update(row, completed=done, total=total),
             )
         except KeyboardInterrupt:

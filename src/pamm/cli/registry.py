@@ -136,6 +136,10 @@ COMMANDS: dict[str, Command] = {
         "Serve a page where visitors drop a photo, look at its maps, and take them away.",
         "pamm.cli.serve_command:serve_command",
     ),
+    "export": Command(
+        "Write a network to a file that runs without this package, a torch.export program or ONNX.",
+        "pamm.cli.export_command:export_command",
+    ),
     "boundary score": Command(
         "Score a folder of boundary maps against a folder of true ones: odsF, oisF and AP.",
         "pamm.cli.boundary_commands:boundary_score_command",

@@ -4,10 +4,12 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pamm.data.files import WriteError
 from pamm.engine.colours import Span
 from pamm.engine.many.job import Job
+from pamm.engine.many.on_ray import Ray, run_on_ray
 from pamm.engine.many.photos import Outcome
 from pamm.engine.many.run import Tally, run_here
 from pamm.engine.many.sources import Source, find_sources
@@ -40,6 +42,7 @@ def predict_files(
     batch_size: int = 8,
     workers: int | None = None,
     resume: bool = False,
+    ray: Ray | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> FilesResult:
     """Predict the maps of photos and videos; one that cannot be read, predicted or written does not stop the others.
@@ -62,8 +65,9 @@ def predict_files(
             that of its first frames.
         batch_size: photos the network sees at a time, at most.
         workers: threads that read, and as many that write; as many as there are processors if left out, but no more
-            than 8.
+            than 8. With Ray, processes that predict; as many as there are GPUs, or processors for, if left out.
         resume: whether what is finished is kept: maps that are whole, of the same file, weights and settings.
+        ray: spreads the run over processes or machines; see :func:`pamm.engine.many.on_ray.run_on_ray`.
         progress: called with the number of photos and frames done, kept or failed, and in all.
 
     Raises:
@@ -72,8 +76,7 @@ def predict_files(
     """
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}, must be at least 1")
-    workers = min(os.cpu_count() or 1, _MOST_WORKERS) if workers is None else workers
-    if workers < 1:
+    if workers is not None and workers < 1:
         raise ValueError(f"workers is {workers}, must be at least 1")
     sources = find_sources(inputs, out=out)
     try:
@@ -84,9 +87,13 @@ def predict_files(
     finished = {source.name for source in sources if job.is_finished(source)} if resume else set()
     tally = Tally(sources, finished, progress)
     outcomes: dict[str, Outcome] = {}
-    for outcome in run_here(
-        predictor, sources, job, batch_size=batch_size, workers=workers, resume=resume, finished=finished, tally=tally
-    ):
+    common: dict[str, Any] = {"batch_size": batch_size, "resume": resume, "finished": finished, "tally": tally}
+    if ray is None:
+        threads = workers or min(os.cpu_count() or 1, _MOST_WORKERS)
+        run = run_here(predictor, sources, job, workers=threads, **common)
+    else:
+        run = run_on_ray(predictor, sources, job, ray=ray, workers=workers, **common)
+    for outcome in run:
         if not (outcome.hopeless and any(other.hopeless for other in outcomes.values())):
             outcomes[outcome.source.name] = outcome
     return _result(sources, job, outcomes, finished)

@@ -18,6 +18,7 @@ from pamm.models.config import STAGES
 from pamm.models.layered import LayeredEncoder
 from pamm.models.layers import Grid, exempt
 from pamm.models.recompute import call
+from pamm.ops.open_sizes import is_open
 
 
 class DropPath(nn.Module):
@@ -155,6 +156,6 @@ class Encoder(LayeredEncoder):
 
 def resize_position(position: Tensor, grid: Grid, *, antialias: bool = False) -> Tensor:
     """A position embedding (1, C, ·, ·) on another grid, bicubically: (1, C, h, w), the same tensor on its own grid."""
-    if grid == position.shape[-2:]:
+    if not is_open(*grid) and grid == position.shape[-2:]:
         return position
     return F.interpolate(position, size=grid, mode="bicubic", align_corners=False, antialias=antialias)

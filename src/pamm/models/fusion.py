@@ -14,6 +14,7 @@ from pamm.models.config import STAGES, PAMMConfig
 from pamm.models.layers import Grid, TaskBatchNorm, TaskLinear, TaskTokenConv
 from pamm.models.recompute import call
 from pamm.ops.enlarged_conv import enlarged_conv, enlarged_conv_naive
+from pamm.ops.open_sizes import is_open
 
 
 class Fusion(nn.Module):
@@ -72,7 +73,8 @@ class Head(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """(b, d, h, w) → (b, channels, scale·h, scale·w)."""
         rows = maps.permute(2, 0, 3, 1)  # (h, b, w, d): positions before channels until the last map has made few
-        large = enlarged_conv if self.scale > 1 else enlarged_conv_naive
+        small = self.scale == 1 or is_open(*rows.shape)
+        large = enlarged_conv_naive if small else enlarged_conv
         hidden = large(rows, self.conv.weight, self.conv.bias, scale=self.scale)
         # for the norm, one tall channels-last map
         normed = self.norm(hidden.flatten(0, 1)[None].permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
@@ -124,4 +126,6 @@ class Heads(nn.Module):
 
 def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
     """Bilinear interpolation of (b, C, h, w) to another height and width."""
-    return maps if maps.shape[-2:] == size else F.interpolate(maps, size=size, mode="bilinear", align_corners=False)
+    if not is_open(*size) and maps.shape[-2:] == size:
+        return maps
+    return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)

@@ -94,7 +94,7 @@ class PAMM(nn.Module):
         """
         patch = self.config.patch_size
         sides = image.shape[-2:]
-        if image.dim() != 4 or image.shape[1] != 3 or min(sides) < patch or any(side % patch for side in sides):
+        if image.dim() != 4 or image.shape[1] != 3 or any(side < patch or side % patch for side in sides):
             raise ValueError(
                 f"got an image of shape {tuple(image.shape)}, wanted (batch, 3, height, width) with sides that are"
                 f" multiples of {patch}: pad it"

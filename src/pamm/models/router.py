@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pamm.models.layers import Grid, TaskLayerNorm, TaskLinear
+from pamm.ops.open_sizes import is_open
 
 
 class Router(nn.Module):
@@ -70,7 +71,7 @@ class Router(nn.Module):
 
 def resize_places(weight: Tensor, grid: Grid) -> Tensor:
     """Weights of positions (T, P, ·, ·) on another grid, bilinearly: (T, P, h, w); their sum stays about the same."""
-    if grid == weight.shape[-2:]:
+    if not is_open(*grid) and grid == weight.shape[-2:]:
         return weight
     shrink = weight[0, 0].numel() / (grid[0] * grid[1])
     return F.interpolate(weight, size=grid, mode="bilinear", align_corners=False) * shrink

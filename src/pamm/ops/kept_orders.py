@@ -5,18 +5,22 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from pamm.ops.open_sizes import is_open
 from pamm.ops.scan_call import checked_orders
 from pamm.ops.scan_order import ScanKind, scan_orders
+from pamm.ops.traced_orders import traced_orders
 
 
 def kept_orders(device: torch.device, kind: ScanKind, height: int, width: int, directions: int) -> Tensor:
     """What :func:`pamm.ops.scan_orders` gives, on a device, (K, L); do not change it.
 
-    It is made and checked once. An exporter takes it as a constant.
+    It is made and checked once. An exporter takes it as a constant, or its making where it leaves the sizes open.
     """
     if torch.compiler.is_dynamo_compiling():
         traced: Tensor = _operator(device, kind, height, width, directions)
         return traced
+    if is_open(height, width):
+        return traced_orders(kind, height, width, directions, device)
     if torch.compiler.is_exporting():  # what is made now has no values to keep
         return scan_orders(kind, height, width, directions).to(device)
     return _kept(device, kind, height, width, directions)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pamm.engine.colours import Map, Pixels, colour_map, legend, thumbnail, valid_pixels, value_span
+from pamm.engine.prediction import png
 from pamm.tasks import Colour, Task
 
 VALUES_SIDE = 512
@@ -88,19 +89,10 @@ def describe(task: Task, array: Map) -> str:
     return f"{task.title}: from {low:.2f} to {high:.2f} {task.unit}, half of it below {middle:.2f}".strip()
 
 
-def png(pixels: Pixels) -> bytes:
-    """Pixels as a PNG file."""
-    return _encoded(pixels, format="PNG", compress_level=3)
-
-
 def jpeg(pixels: Pixels) -> bytes:
     """Pixels as a JPEG file of high quality."""
-    return _encoded(pixels, format="JPEG", quality=90)
-
-
-def _encoded(pixels: Pixels, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, **options)
+    Image.fromarray(pixels).save(buffer, format="JPEG", quality=90)
     return buffer.getvalue()
 
 

@@ -4,7 +4,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pamm.engine.figures.comparison import Comparison, choose_samples, compare, open_source, read_photos
+    from pamm.engine.figures.comparison import (
+        Comparison,
+        choose_samples,
+        compare,
+        network_source,
+        open_source,
+        read_photos,
+    )
     from pamm.engine.figures.curves import curve_figure, joined, read_log
     from pamm.engine.figures.errors import ErrorMap, error_figure, error_map
     from pamm.engine.figures.features import feature_figure, principal_colours, record_features
@@ -30,6 +37,7 @@ __all__ = [
     "gate_figure",
     "joined",
     "measure_gates",
+    "network_source",
     "open_source",
     "order_figure",
     "panel_figure",
@@ -58,6 +66,7 @@ _HOMES = {
     "gate_figure": "gates",
     "joined": "curves",
     "measure_gates": "gates",
+    "network_source": "comparison",
     "open_source": "comparison",
     "order_figure": "orders",
     "panel_figure": "panels",

@@ -104,7 +104,7 @@ def gate_figure(means: GateMeans, *, width: float = TEXT, dpi: int = DPI) -> Fig
     """
     stages, parameters, tasks, experts = means.mean.shape
     left = max(text_width(title, SMALL) for title in means.tasks) + 0.28
-    right, top, bottom, gap = 0.5, 0.2, 0.42, 0.1
+    right, top, bottom, gap = 0.45, 0.2, 0.36, 0.1
     side = (width - left - right - gap * (stages - 1)) / stages
     if side < 0.4:
         raise ValueError(f"{stages} stages do not fit into {width:g} inches: draw a wider figure")

@@ -19,6 +19,10 @@ _COLORMAP = "viridis"
 _JUMP = (STRONG[0] / 255, STRONG[1] / 255, STRONG[2] / 255)
 _GAP, _HEADING, _NOTE, _EDGE = 0.1, 0.19, 0.16, 0.02
 """Inches: between drawings, for the line above and below one, around everything."""
+_SHADES = 96
+"""Most colours along a path without jumps; more make files large, and no difference to the eye."""
+_BULGE = 0.4
+"""How far a jump along a row or column leaves it, in cells."""
 _FINEST = 0.02
 """Smallest cell that can be seen, inches."""
 
@@ -105,15 +109,41 @@ def _draw_path(axes: Axes, order: Tensor, rows: int, columns: int, *, cell: floa
     path = order_path(order, columns)[:, ::-1].astype(float)
     jump = step_lengths(order, columns) > 1
     line = float(np.clip(72 * cell * 0.28, 0.4, 1.8))
-    steps = np.stack((path[:-1], path[1:]), axis=1)
-    along = LineCollection(list(steps[~jump]), cmap=_COLORMAP, linewidths=line, capstyle="round")
-    along.set_array(np.flatnonzero(~jump))
-    along.set_clim(0, max(1, len(steps)))
+    runs = _runs(jump)
+    along = LineCollection([path[start : end + 1] for start, end in runs], cmap=_COLORMAP, linewidths=line)
+    along.set(capstyle="round", joinstyle="round", array=[(start + end) / 2 for start, end in runs])
+    along.set_clim(0, max(1, len(path) - 1))
     axes.add_collection(along)
+    middle = np.array([columns - 1, rows - 1]) / 2
+    arcs = [_arc(path[step], path[step + 1], middle) for step in np.flatnonzero(jump)]
     dashes = [(0.0, (3.0, 1.5))]
-    axes.add_collection(LineCollection(list(steps[jump]), colors=[_JUMP], linewidths=0.6 * line, linestyles=dashes))
+    axes.add_collection(LineCollection(arcs, colors=[_JUMP], linewidths=max(0.4, 0.6 * line), linestyles=dashes))
     for point, marker, size in ((path[0], "o", 2.4), (path[-1], "s", 2.0)):
         axes.plot(*point, marker, color=INK, markersize=max(1.6, size * line), zorder=3, clip_on=False)
     axes.set(xlim=(-0.6, columns - 0.4), ylim=(rows - 0.4, -0.6), xticks=[], yticks=[])
     axes.spines[:].set(color=RULE, linewidth=0.4)
     return int(jump.sum())
+
+
+def _runs(jump: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """First and last cells of the parts of a path that are drawn in one colour, none of them over a jump."""
+    longest = max(1, len(jump) // _SHADES)
+    runs = []
+    start = 0
+    for step in range(len(jump) + 1):
+        if step == len(jump) or jump[step] or step - start == longest:
+            if step > start:
+                runs.append((start, step))
+            start = step + 1 if step < len(jump) and jump[step] else step
+    return runs
+
+
+def _arc(start: NDArray[np.float64], end: NDArray[np.float64], middle: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A jump as a line; along a row or column, where it would hide other steps, bent away from the grid's middle."""
+    along = np.linspace(0, 1, 17)[:, None]
+    straight = start + along * (end - start)
+    level = start == end
+    if not level.any():
+        return straight[[0, -1]]
+    side = np.where(level, np.where((start + end) / 2 < middle, -1.0, 1.0), 0.0)
+    return straight + _BULGE * 4 * along * (1 - along) * side

@@ -106,7 +106,8 @@ def save_figure(figure: Figure, path: str | Path, *, dpi: int = DPI) -> Path:
     if path.is_dir():
         raise WriteError(f"cannot write {path}: it is a folder: give the name of a file")
     with paper_style(), atomic_write(path) as temporary:
-        figure.savefig(temporary, format=suffix[1:], dpi=dpi, metadata=FORMATS[suffix])
+        smaller: Any = {"pil_kwargs": {"optimize": True}} if suffix == ".png" else {}
+        figure.savefig(temporary, format=suffix[1:], dpi=dpi, metadata=FORMATS[suffix], **smaller)
     return path
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pamm.data.files import WriteError, atomic_write
+from pamm.data.files import WriteError, atomic_write, remove_leftovers
 from pamm.data.images import check_file
 from pamm.engine.colours import Map, Span, colour_map, thumbnail, value_span
 from pamm.engine.many.batches import largest_batch
@@ -202,6 +202,7 @@ class _VideoRun:
         files = {f"{name}.{self.job.video}": name for name in names}
         before = read_record(self.folder)
         made = replace(self.parts.state.made, files=tuple(files), failure=self.failure)
+        remove_leftovers(self.folder, (*files, RECORD))
         with ExitStack() as stack, threads(workers) as writers:
             # what is entered first takes its name last
             stack.enter_context(atomic_write(self.folder / RECORD)).write_text(made.to_text(), encoding="utf-8")

@@ -23,7 +23,8 @@ FOLDER = "frames.part"
 """Folder of the parts, in that of the maps; it is there until the maps are finished."""
 VALUES = "values"
 """Folder of the values of frames."""
-_STATE = "state.json"
+STATE = "state.json"
+_PARTS = "[0-9]*.zip"
 _FRAMES = 16
 """Frames in a part, of small videos."""
 _PIXELS = 1 << 25
@@ -64,11 +65,13 @@ class Parts:
             OtherSettingsError: if they were made with other weights or options.
         """
         place = folder / FOLDER
+        for leftover in place.glob(".*"):
+            leftover.unlink()
         if resume and (state := _read_state(place)) is not None:
             check_settings(folder, state.made.settings, made.settings)
             if state.made == made:
                 return cls(place, state)
-        for file in [*place.glob("*.zip"), place / _STATE, *folder.glob(f"{VALUES}/*.npz")]:
+        for file in [*place.glob(_PARTS), place / STATE, *folder.glob(f"{VALUES}/*.npz")]:
             file.unlink(missing_ok=True)
         length = max(1, min(_FRAMES, _PIXELS // (size[0] * size[1])))
         return cls(place, State(made, length))
@@ -81,13 +84,16 @@ class Parts:
     def settle(self, spans: dict[str, Span]) -> None:
         """Write down the ranges of the colours; before the first part is written."""
         self.state = State(self.state.made, self.state.length, spans)
-        with atomic_write(self.folder / _STATE) as path:
+        with atomic_write(self.folder / STATE) as path:
             path.write_text(json.dumps(asdict(self.state), indent=1) + "\n", encoding="utf-8")
 
     def frames(self, number: int) -> int:
         """How many frames a part has that is there; 0 if it is not."""
-        found = sorted(self.folder.glob(f"{number:06d}-*.zip"))
-        return int(found[-1].stem.partition("-")[2]) if found else 0
+        for path in self.folder.glob(f"{number:06d}-*.zip"):
+            if zipfile.is_zipfile(path):
+                return int(path.stem.partition("-")[2])
+            path.unlink()
+        return 0
 
     def write(self, number: int, frames: int, pictures: Iterable[tuple[str, bytes]]) -> None:
         """Write a part.
@@ -103,7 +109,7 @@ class Parts:
 
     def pictures(self, name: str) -> Iterator[Pixels]:
         """The pictures of one kind, of all frames in order, (H, W, 3) RGB."""
-        for part in sorted(self.folder.glob("*.zip")):
+        for part in sorted(self.folder.glob(_PARTS)):
             with zipfile.ZipFile(part) as archive:
                 for entry in archive.namelist():
                     if entry.startswith(f"{name}/"):
@@ -118,6 +124,6 @@ class Parts:
 
 def _read_state(place: Path) -> State | None:
     try:
-        return build(State, json.loads((place / _STATE).read_text(encoding="utf-8")), str(place))
+        return build(State, json.loads((place / STATE).read_text(encoding="utf-8")), str(place))
     except (OSError, ValueError):
         return None

@@ -76,13 +76,16 @@ export class Surface {
       }
     }
     const corners = triangles(depths, rows, columns);
-    [this.columns, this.cornerCount] = [columns, corners.length];
-    this.pointCount = depths.length;
+    const loose = alone(depths, corners);
+    [this.columns, this.pointCount] = [columns, depths.length];
+    [this.cornerCount, this.looseCount] = [corners.length, loose.length];
     gl.bindBuffer(gl.ARRAY_BUFFER, this.places);
     gl.bufferData(gl.ARRAY_BUFFER, places, gl.STATIC_DRAW);
     gl.bindBuffer(gl.ARRAY_BUFFER, this.depths);
     gl.bufferData(gl.ARRAY_BUFFER, depths, gl.STATIC_DRAW);
-    gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, corners, gl.STATIC_DRAW);
+    gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, corners.byteLength + loose.byteLength, gl.STATIC_DRAW);
+    gl.bufferSubData(gl.ELEMENT_ARRAY_BUFFER, 0, corners);
+    gl.bufferSubData(gl.ELEMENT_ARRAY_BUFFER, corners.byteLength, loose);
   }
 
   /** Take the colours: the photo, or one of its maps. */
@@ -107,8 +110,12 @@ export class Surface {
     gl.uniform1f(this.uniform("distance"), middle * look.distance);
     gl.uniform2f(this.uniform("zoom"), fit / shape, fit);
     gl.uniform1f(this.uniform("size"), (1.6 * fit * slope[0] * canvas.height) / this.columns);
-    if (points) gl.drawArrays(gl.POINTS, 0, this.pointCount);
-    else gl.drawElements(gl.TRIANGLES, this.cornerCount, gl.UNSIGNED_INT, 0);
+    if (points) {
+      gl.drawArrays(gl.POINTS, 0, this.pointCount);
+      return;
+    }
+    gl.drawElements(gl.TRIANGLES, this.cornerCount, gl.UNSIGNED_INT, 0);
+    gl.drawElements(gl.POINTS, this.looseCount, gl.UNSIGNED_INT, 4 * this.cornerCount);
   }
 }
 
@@ -132,4 +139,11 @@ function triangles(depths, rows, columns) {
     }
   }
   return corners.subarray(0, count);
+}
+
+/** What no triangle holds: drawn as points, so that nothing of the photo is left out. */
+function alone(depths, corners) {
+  const held = new Uint8Array(depths.length);
+  for (const corner of corners) held[corner] = 1;
+  return Uint32Array.from(depths.keys()).filter((index) => !held[index] && depths[index] > 0);
 }
