@@ -11,7 +11,7 @@ from torch.export import Dim, ExportedProgram
 
 from pamm import __version__
 from pamm.models import PAMM, PAMMConfig, fuse
-from pamm.models.pame import PAMEBlock
+from pamm.models.pame import PAMEBlock, Scan
 from pamm.ops.standard_scan import standard_scan
 from pamm.ops.traced_orders import MOST_CELLS, TRACED
 
@@ -23,12 +23,14 @@ TRACED_GRID = (5, 7)
 """Rows and columns of patches that a graph for any size is traced with: no square, and no side a power of two."""
 
 
-class StandardScan(nn.Module):
+class StandardScan(Scan):
     """The selective scan on tokens, in standard operators."""
 
-    def forward(self, *inputs: Tensor) -> Tensor:
+    def forward(
+        self, x: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, bias: Tensor, orders: Tensor
+    ) -> Tensor:
         """Scan; see :func:`pamm.ops.standard_scan.standard_scan`."""
-        return standard_scan(*inputs)
+        return standard_scan(x, delta, A, B, C, D, bias, orders)
 
 
 class ExportedNetwork(nn.Module):
@@ -46,7 +48,7 @@ class ExportedNetwork(nn.Module):
             fast: whether the scan stays this package's own operator.
         """
         super().__init__()
-        self.model = fuse(model.cpu() if next(model.parameters()).device.type != "cpu" else model)
+        self.model = fuse(model).cpu()
         self.decode = decode
         config = model.config
         self.register_buffer("mean", torch.tensor(config.mean).view(3, 1, 1))
