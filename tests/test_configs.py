@@ -183,7 +183,7 @@ def test_recipes_have_the_published_sizes():
 
 
 def test_the_table_of_costs_leaves_out_only_what_costs_the_same():
-    text = (ROOT.parent / "docs/recipes.md").read_text()
+    text = (ROOT.parent / "docs/reference/recipes.md").read_text()
     listed = {
         name: float(line.split("|")[2])
         for line in text.splitlines()

@@ -5,6 +5,7 @@ import shlex
 import shutil
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -15,8 +16,9 @@ from skimage.io import imsave
 from benchmark_trees import write_nyud, write_pascal
 from folder_toys import put
 from mixed_trees import write_encoder, write_mixed
+from page_server import running
 from pamm.benchmarks import BENCHMARKS
-from pamm.cli import main
+from pamm.cli import INTERRUPTED, main
 from pamm.engine.plain import read_plain
 from pamm.engine.weights import save_weights
 from pamm.models import PAMMConfig, create_model
@@ -25,8 +27,9 @@ from pamm.models.released import to_released
 from toys import MICRO
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FENCED = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```', re.MULTILINE | re.DOTALL)
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 SMALL = {
     "train": "--run.devices 1 --run.workers 0 --run.pictures 1 --run.validate_every 1 --run.log_every 1 --val.length 1 "
@@ -43,13 +46,32 @@ SMALLER = {
 REPLICA = "path/to/replica_office0"
 
 
-def blocks(page: Path, language: str) -> list[str]:
-    return [text for kind, text in BLOCK.findall(page.read_text()) if kind == language]
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
 
 
-def commands(page: Path) -> list[list[str]]:
-    lines = "\n".join(blocks(page, "bash")).replace("\\\n", " ").splitlines()
-    return [shlex.split(line, comments=True) for line in lines if line.startswith("pamm ")]
+class Block(NamedTuple):
+    """A piece of a page between fences."""
+
+    language: str
+    title: str
+    text: str
+    lead: str
+    """What stands between it and the block before it."""
+
+
+def blocks(page: Path) -> list[Block]:
+    text, found, end = page.read_text(), [], 0
+    for match in FENCED.finditer(text):
+        language, title, code = match.groups(default="")
+        found.append(Block(language, title, code, text[end : match.start()].strip()))
+        end = match.end()
+    return found
+
+
+def commands(text: str) -> list[list[str]]:
+    lines = text.replace("\\\n", " ").splitlines()
+    return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("pamm ")]
 
 
 def save_networks(folder):
@@ -90,8 +112,8 @@ def desk(tmp_path, monkeypatch, sets):
     write_nyud(tmp_path / "NYUDv2")
     write_pascal(tmp_path / "PASCALContext")
     shutil.copytree(tmp_path / "NYUDv2/edge", tmp_path / "maps/edge")
-    for name, text in zip(("rooms", "mixed"), blocks(ROOT / "docs/own-data.md", "yaml"), strict=True):
-        (tmp_path / f"{name}.yaml").write_text(text)
+    for block in (block for page in PAGES for block in blocks(page) if block.title):
+        (tmp_path / block.title).write_text(block.text)
     names = [f"room{number}" for number in range(12)]
     for name in names:
         put(tmp_path / f"rooms/photos/{name}.jpg", photos.coffee()[::8, ::8])
@@ -110,38 +132,57 @@ def desk(tmp_path, monkeypatch, sets):
     return tmp_path
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_commands(page, desk, request):
-    for command, *args in (words[1:] for words in commands(page)):
+def run_commands(page, text, desk, request):
+    for command, *args in commands(text):
         if REPLICA in args:
             room = request.getfixturevalue("shared") / "data/replica_office0"
             args = [str(room) if arg == REPLICA else arg for arg in args]
         small = SMALL.get(command, "").split()
+        if command == "serve":
+            # it serves until it is interrupted
+            with running(*args) as server:
+                assert server.stop() == INTERRUPTED
+            continue
         if command == "train":
             # a second look at the same config starts anew; another config may build on the first one's weights
             names = [value for option, value in pairwise(args) if option == "--config"]
             outs = [config["run"]["out"] for name in names if "run" in (config := read_plain(desk / name))]
             shutil.rmtree(desk / outs[-1], ignore_errors=True)
             small += SMALLER.get(names[0], "").split()
-        assert main([command, *args, *small]) == 0, f"{page.name}: pamm {command} {shlex.join(args)}"
+        assert main([command, *args, *small]) == 0, f"{name_of(page)}: pamm {command} {shlex.join(args)}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_python(page, desk):
-    for text in blocks(page, "python"):
-        exec(compile(text, page.name, "exec"), {"__name__": "__main__"})
+def check_printed(page, printed, shown):
+    """What a page shows is what its code prints, numbers to 5 %, as arithmetic differs from machine to machine."""
+    assert NUMBER.sub("#", printed) == NUMBER.sub("#", shown), name_of(page)
+    wanted = [float(number) for number in NUMBER.findall(shown)]
+    assert [float(number) for number in NUMBER.findall(printed)] == pytest.approx(wanted, rel=0.05, abs=0.05)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=name_of)
+def test_a_page_runs_from_top_to_bottom(page, desk, request, capsys):
+    names, printed = {"__name__": "__main__"}, ""
+    for block in blocks(page):
+        if block.language == "bash":
+            run_commands(page, block.text, desk, request)
+        elif block.language == "python":
+            capsys.readouterr()
+            exec(compile(block.text, name_of(page), "exec"), names)
+            printed = capsys.readouterr().out
+        elif block.language == "text" and block.lead == "prints":
+            check_printed(page, printed, block.text)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_to_files(page):
-    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
-        assert (page.parent / target).exists(), f"{page.name} links to {target}"
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+        assert (page.parent / target).exists(), f"{name_of(page)} links to {target}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_scripts_are_there(page):
     for script in re.findall(r"\bpython ((?:benchmarks|tests)/\S+\.py)", page.read_text()):
-        assert (ROOT / script).is_file(), f"{page.name} names {script}"
+        assert (ROOT / script).is_file(), f"{name_of(page)} names {script}"
 
 
 @pytest.mark.parametrize("target", ["demo", "test"])

@@ -7,7 +7,7 @@ import pytest
 
 LAYERS = {
     **{"names": -2, "records": -1, "class_lists": -1, "tasks": 0, "benchmarks": 0.5, "ops": 1},
-    **{"data": 2, "models": 2, "losses": 2, "metrics": 2, "engine": 3, "cli": 4},
+    **{"data": 2, "models": 2, "losses": 2, "metrics": 2, "engine": 3, "page": 3.7, "cli": 4},
 }
 """Height of each room; a room imports from lower ones and from itself."""
 PUBLIC = {"pamm": 3.5, "__main__": 5}

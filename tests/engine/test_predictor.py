@@ -3,6 +3,7 @@
 import copy
 import errno
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from torch.nn import functional as F
 
 from pamm.engine.colours import decoded
 from pamm.engine.predict_files import predict_files
-from pamm.engine.predictor import Predictor, enlarged, network_size
+from pamm.engine.predictor import Predictor
+from pamm.engine.sizes import enlarged, network_size
 from pamm.models import create_model
 from pamm.tasks import TASKS
 from toys import ALBEDO, MICRO
@@ -133,7 +135,7 @@ def test_enlarging_in_strips_equals_enlarging_at_once(name, size, monkeypatch):
     task = TASKS[name]
     output = torch.randn(task.channels, 7, 9)
     at_once = decoded(task, F.interpolate(output[None], size, mode="bilinear")[0])
-    monkeypatch.setattr("pamm.engine.predictor._STRIP", 3 * size[1] * task.channels)
+    monkeypatch.setattr("pamm.engine.sizes._STRIP", 3 * size[1] * task.channels)
     np.testing.assert_allclose(enlarged(task, output, *size), at_once, atol=1e-5)
 
 
@@ -178,13 +180,13 @@ def test_a_full_disk_leaves_earlier_files_as_they_were(predictor, tmp_path, monk
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     calls = []
 
-    def full(self, file, *args, **kwargs):
-        calls.append(file)
-        file.write(b"half")
+    def full(path, data):
+        calls.append(path)
+        path.write_text("half")
         if len(calls) == 3:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Image.Image, "save", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises((ValueError, OSError), match="No space left"):
         predictor(photo(20, 30, seed=1)).save(tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
@@ -235,8 +237,8 @@ def test_a_photo_that_cannot_be_predicted_does_not_stop_the_others(predictor, tm
             raise error
         return original(self, *args)
 
-    original = Predictor._finish
-    monkeypatch.setattr(Predictor, "_finish", fail_once)
+    original = Predictor.finish
+    monkeypatch.setattr(Predictor, "finish", fail_once)
     result = predict_files(predictor, paths, tmp_path / "out")
     assert [folder.name for folder in result.done] == ["0", "2"]
     assert result.failed == {paths[1]: f"{paths[1]}: {'out of memory' if error.args else 'MemoryError'}"}
@@ -244,16 +246,13 @@ def test_a_photo_that_cannot_be_predicted_does_not_stop_the_others(predictor, tm
 
 def test_a_full_disk_ends_it_early_with_what_is_done(predictor, tmp_path, monkeypatch):
     paths = pictures(tmp_path, 4)
-    pictures_of_one = len(TASKS) + 1
-    calls = []
 
-    def full(self, file, *args, **kwargs):
-        calls.append(file)
-        if len(calls) > pictures_of_one:
+    def full(path, data):
+        if path.parent.name != "0":
             raise OSError(errno.ENOSPC, "No space left on device")
-        file.write(b"picture")
+        path.write_text("picture")
 
-    monkeypatch.setattr(Image.Image, "save", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     result = predict_files(predictor, paths, tmp_path / "out")
     assert result.done == [tmp_path / "out/0"]
     assert list(result.failed) == [paths[1]]

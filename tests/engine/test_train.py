@@ -12,9 +12,12 @@ from transformers import Dinov2Config, Dinov2Model
 import pamm
 from pamm.engine.config import AugmentConfig, ModelChoice, OptimConfig, RunConfig
 from pamm.engine.data_config import DataConfig
+from pamm.engine.datasets import open_dataset
 from pamm.engine.evaluate import evaluate
 from pamm.engine.fit import fit
 from pamm.engine.module import PAMMModule
+from pamm.engine.results.card import is_unedited
+from pamm.engine.results.runs import read_scores
 from pamm.engine.run_data import choose_tasks
 from pamm.engine.survival.checkpoints import list_checkpoints
 from pamm.engine.train import train
@@ -76,6 +79,35 @@ def test_a_run_leaves_weights_logs_and_pictures(tmp_path):
     assert {"train/loss", "val/loss", "val/semseg/mIoU", "val/depth/RMSE"} <= set(rows[0])
     losses = [float(row["train/loss"]) for row in rows if row["train/loss"]]
     assert len(losses) == 4
+
+
+def test_weights_of_a_run_have_their_card_and_scores(tmp_path):
+    data = DataConfig(length=2, height=32, width=48)
+    model = ModelChoice(overrides={key: value for key, value in MICRO.items() if key != "image_size"})
+    best = train(
+        model=model,
+        data=data,
+        val=replace(data, seed=1),
+        augment=PLAIN,
+        optim=OptimConfig(steps=2, batch_size=2),
+        run=RunConfig(out=str(tmp_path / "run"), validate_every=1, workers=0, pictures=0),
+    )
+    (scored,) = read_scores(best / "scores.json")
+    network, set_ = pamm.load(best).model, open_dataset(replace(data, seed=1), canvas=(32, 48))
+    expected = evaluate(network, set_)
+    assert scored.result.images == 2
+    for name, result in expected.tasks.items():
+        assert scored.result.tasks[name].scores == pytest.approx(result.scores, nan_ok=True)
+        assert scored.result.tasks[name].constant == pytest.approx(result.constant, nan_ok=True)
+    card = (best / "README.md").read_text()
+    assert is_unedited(card)
+    assert "# run/best" in card
+    assert "scenes (series 1, 2 scenes of 32×48 pixels), 2 images" in card
+    (last,) = read_scores(tmp_path / "run/last/scores.json")
+    assert last.result.run.trained == (
+        "2 of 2 steps of 2 images of scenes (series 0, 2 scenes of 32×48 pixels) with adam, learning rate 1e-05."
+    )
+    assert last.name == "run/last"
 
 
 def test_a_resumed_run_ends_with_the_same_weights(tmp_path, monkeypatch):

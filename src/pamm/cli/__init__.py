@@ -15,14 +15,11 @@ from jsonargparse import (  # type: ignore[attr-defined]
 from rich.markup import escape
 
 from pamm import __version__
-from pamm.cli.console import USAGE_ERROR, errors
+from pamm.cli.console import INTERRUPTED, USAGE_ERROR, errors
 from pamm.cli.registry import ARGUMENTS, COMMANDS, GROUPS, POSITIONAL, Options, wanted_command
 from pamm.cli.spelling import spell_out
 from pamm.engine.memory import keep_memory
 from pamm.engine.plain import lay_over
-
-INTERRUPTED = 130
-"""Exit code where the user stopped a command."""
 
 
 class LayOver(ActionConfigFile):

@@ -2,22 +2,17 @@
 
 import json as json_format
 import os
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
-
-from pamm.cli.console import USAGE_ERROR, advance, console, errors, progress_bar
+from pamm.cli.console import advance, console, progress_bar, report_failed
 from pamm.data.files import atomic_write
 from pamm.engine.convert import convert
 from pamm.engine.data_config import DataConfig
 from pamm.engine.datasets import open_dataset
 from pamm.engine.demo import demo
-from pamm.engine.devices import Precision
 from pamm.engine.evaluate import EvalResult, common_tasks, evaluate
-from pamm.engine.predict_files import predict_files
 from pamm.engine.predictor import load
 from pamm.engine.results.result_table import check_table_file, write_tables
 from pamm.engine.results.run_facts import run_facts
@@ -114,44 +109,7 @@ def eval_command(
             console.print(beside.to_rich(turned=len(beside.rows) < len(beside.columns)))
     for path in table or ():
         write_tables(path, besides)
-    return _report(message for result in results.values() for message in result.failed.values())
-
-
-def predict_command(
-    images: list[Path],
-    *,
-    out: Path = Path("predictions"),
-    weights: str = "pamm-tiny-scenes",
-    native: bool = False,
-    device: str = "auto",
-    precision: Precision = "float32",
-) -> int:
-    """Predict the maps of photos: pictures a person can read, raw values, and one overview for each photo.
-
-    Args:
-        images: photos, in any format that Pillow reads.
-        out: folder to write to (`-o` for short).
-        weights: a shipped name, a folder of weights, or a hub name.
-        native: predict at the photo's own size instead of the size the weights were trained at.
-        device: `cpu`, `cuda`, `mps`, or `auto` for the fastest there is.
-        precision: `float32`, `bf16`, or `auto` for the one that is faster here.
-    """
-    predictor = load(weights, device=device, resize=not native, precision=precision, fused=True)
-    with progress_bar() as bar:
-        row = bar.add_task("predicting", total=len(images))
-        result = predict_files(predictor, images, out, progress=lambda done, total: bar.update(row, completed=done))
-    for folder in result.done:
-        console.print(f"{folder}", soft_wrap=True)
-    return _report(result.failed.values())
-
-
-def _report(failed: Iterable[str]) -> int:
-    """Say what went wrong with some of the images, and give the exit code."""
-    code = 0
-    for message in failed:
-        errors.print(f"[red]error:[/red] {escape(message)}")
-        code = USAGE_ERROR
-    return code
+    return report_failed(message for result in results.values() for message in result.failed.values())
 
 
 def convert_command(source: Path, *, out: Path, overrides: dict[str, Any] | None = None) -> int:

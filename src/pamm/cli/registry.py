@@ -14,7 +14,13 @@ POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR
 SEVERAL = ("--baselines",)
 """Lists of files that take all up to the next option; it would not do for files that are written."""
 ARGUMENTS = {
-    "images": ("+", "photos, in any format that Pillow reads"),
+    "images": (
+        "+",
+        "photos, in any format that Pillow reads, videos, folders of them, and patterns in quotes, such as "
+        "'holiday/**/*.jpg'",
+    ),
+    "photos": ("*", "photos, in any format that Pillow reads; none for images of a data set"),
+    "logs": ("+", "folders of runs, or the CSV logs in them"),
     "runs": ("+", "files of scores, as `pamm eval --json` writes them; the others are held against the first"),
     "folder": (
         None,
@@ -28,6 +34,11 @@ ARGUMENTS = {
         "with each of the others laid over it",
     ),
     "source": (None, "checkpoint of the released code; or weights, by shipped name or folder, to make a checkpoint of"),
+    "maps": (
+        None,
+        "folder of the predictions: a folder for each photo with `values.npz` in it, as `pamm predict` writes them, or "
+        "a folder for each task with a map for each photo",
+    ),
     "predictions": (None, "folder of grey pictures, the probability of a boundary"),
     "truth": (None, "folder of true boundaries"),
 }
@@ -94,12 +105,16 @@ COMMANDS: dict[str, Command] = {
         "pamm.cli.commands:demo_command",
     ),
     "predict": Command(
-        "Predict the maps of photos: pictures a person can read, raw values, and one overview for each photo.",
-        "pamm.cli.commands:predict_command",
+        "Predict the maps of photos, folders of photos and videos: pictures a person can read, and raw values.",
+        "pamm.cli.predict_command:predict_command",
     ),
     "eval": Command(
         "Score weights on a labelled data set, beside the best constant prediction and published results.",
         "pamm.cli.commands:eval_command",
+    ),
+    "score": Command(
+        "Score the maps that any network left in files, beside the best constant prediction and published results.",
+        "pamm.cli.score_command:score_command",
     ),
     "compare": Command(
         "Set scored networks side by side, with the mean gain over the first or over single-task networks.",
@@ -116,6 +131,10 @@ COMMANDS: dict[str, Command] = {
     "convert": Command(
         "Turn a checkpoint of the authors' released code into weights for this package, or weights into a checkpoint.",
         "pamm.cli.commands:convert_command",
+    ),
+    "serve": Command(
+        "Serve a page where visitors drop a photo, look at its maps, and take them away.",
+        "pamm.cli.serve_command:serve_command",
     ),
     "export": Command(
         "Write a network to a file that runs without this package, a torch.export program or ONNX.",
@@ -137,9 +156,43 @@ COMMANDS: dict[str, Command] = {
         "Write a data set as Parquet shards, for `--data shards`; called again, it goes on where it stopped.",
         "pamm.cli.data_commands:pack_command",
     ),
+    "draw panels": Command(
+        "Draw images, their truth, and the maps that one or several networks predict, side by side.",
+        "pamm.cli.draw_commands:panels_command",
+    ),
+    "draw errors": Command(
+        "Draw where predictions differ from the truth, and by how much.", "pamm.cli.draw_commands:errors_command"
+    ),
+    "draw gates": Command(
+        "Draw which experts a network uses for each task, at each stage, as a mean over images.",
+        "pamm.cli.draw_commands:gates_command",
+    ),
+    "draw orders": Command(
+        "Draw the orders in which a scan visits a grid, with their jumps.", "pamm.cli.draw_commands:orders_command"
+    ),
+    "draw features": Command(
+        "Draw what the features of each stage tell apart: their three main components as red, green and blue.",
+        "pamm.cli.draw_commands:features_command",
+    ),
+    "draw curves": Command(
+        "Draw how losses and scores of training runs developed.", "pamm.cli.draw_commands:curves_command"
+    ),
+    "hub save": Command(
+        "Write weights to a folder as they go to the hub: with a model card made of their scores.",
+        "pamm.cli.hub_commands:hub_save_command",
+    ),
+    "hub push": Command(
+        "Push weights to the hub, with a model card made of their scores or the edited one that lies with them.",
+        "pamm.cli.hub_commands:hub_push_command",
+    ),
 }
 """The commands; the first of two words is a group."""
-GROUPS: dict[str, str] = {"boundary": "Scores of boundary maps.", "data": "Data sets on this disk."}
+GROUPS: dict[str, str] = {
+    "boundary": "Scores of boundary maps.",
+    "data": "Data sets on this disk.",
+    "draw": "Figures for papers.",
+    "hub": "Weights on the hub.",
+}
 """What the commands of each group are about."""
 
 

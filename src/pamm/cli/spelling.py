@@ -15,6 +15,7 @@ def spell_out(args: Sequence[str], options: Options) -> list[str]:
     """Let ``-o`` stand for ``--out``, ``--data scenes`` for ``--data.name scenes`` and ``--scan`` for ``--scan=true``.
 
     Anything that is not the name of a data set after ``--data`` is a YAML file, as after all ``options.records``.
+    Names of options may have hyphens in place of underscores.
     Options of ``options.paths`` and ``options.words`` gather theirs into one list. Mappings are given as files are, so
     that :class:`pamm.cli.LayOver` joins them.
 
@@ -23,7 +24,7 @@ def spell_out(args: Sequence[str], options: Options) -> list[str]:
         options: the kinds of the command's options.
     """
     sets = _dataset_names() if options.records else frozenset()
-    args = _join_mappings(_join_lists(args, options), options, sets)
+    args = _join_mappings(_join_lists([_underscored(arg) for arg in args], options), options, sets)
     spelt = ["--out" if arg == "-o" else arg for arg in args]
     for place, (option, value) in enumerate(pairwise([*args, ""])):
         if option in options.flags and value.lower() not in ("true", "false"):
@@ -35,6 +36,14 @@ def spell_out(args: Sequence[str], options: Options) -> list[str]:
         if option in ("--data", "--val") and value in sets:
             spelt[place] = f"{option}.name{equals}{value}"
     return spelt
+
+
+def _underscored(arg: str) -> str:
+    """``--batch_size=8`` for ``--batch-size=8``."""
+    if not arg.startswith("--"):
+        return arg
+    option, equals, value = arg.removeprefix("--").partition("=")
+    return f"--{option.replace('-', '_')}{equals}{value}"
 
 
 def _dataset_names() -> frozenset[str]:

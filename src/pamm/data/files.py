@@ -1,12 +1,15 @@
 """Writing files so that a failure leaves nothing half-written, and reading YAML with errors of one line."""
 
 import os
+import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import yaml
+
+_TEMPORARY = re.compile(r"\.[0-9a-f]{8}-(?P<name>.+)")
 
 
 class WriteError(ValueError):
@@ -41,6 +44,20 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def remove_leftovers(folder: Path, names: Iterable[str]) -> None:
+    """Remove what :func:`atomic_write` left of some files when its process was killed.
+
+    Args:
+        folder: where the files lie or were to lie; nobody else writes them now.
+        names: the names they were to have.
+    """
+    wanted = {name[-64:] for name in names}
+    for path in folder.glob(".*"):
+        match = _TEMPORARY.fullmatch(path.name)
+        if match is not None and match["name"] in wanted:
+            path.unlink(missing_ok=True)
 
 
 def read_yaml(path: Path, what: str) -> object:

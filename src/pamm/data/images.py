@@ -1,5 +1,6 @@
 """Reading photos and label maps: many kinds of file in, one kind of array or one clear line out."""
 
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 ImageLike = str | Path | bytes | Image.Image | NDArray[Any] | Tensor
@@ -20,6 +21,9 @@ MAX_PIXELS = 100_000_000
 """Largest number of pixels of a file that is read, unless told otherwise."""
 
 _CHANNELS = (1, 3, 4)
+_SIDEWAYS = (5, 6, 7, 8)
+"""Orientations in EXIF data that swap rows and columns."""
+_pillow_lock = threading.Lock()
 
 
 class ImageError(ValueError):
@@ -65,6 +69,20 @@ def read_image(source: ImageLike, *, max_pixels: int = MAX_PIXELS, as_shown: boo
             f"cannot read an image from a {type(source).__name__}: give a path, PIL image, array or tensor"
         )
     return _array_to_rgb(array, type(source).__name__)
+
+
+def image_size(path: str | Path) -> tuple[int, int]:
+    """Rows and columns of a photo as :func:`read_image` would give it, from the head of its file.
+
+    Raises:
+        ImageError: if it cannot be read.
+    """
+    path = Path(path)
+    with one_line_errors(str(path)):
+        check_file(path)
+        with Image.open(path) as picture:
+            turned = picture.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS
+            return (picture.width, picture.height) if turned else (picture.height, picture.width)
 
 
 def read_map(path: str | Path, *, key: str | None = None, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
@@ -131,7 +149,8 @@ def _open_picture(file: Path | BytesIO, max_pixels: int, name: str) -> Image.Ima
     if isinstance(file, Path):
         check_file(file)
     try:
-        picture = Image.open(file)
+        with _pillow_opens(max_pixels):
+            picture = Image.open(file)
     except Image.DecompressionBombError as error:
         raise ImageError(f"{name}: more pixels than Pillow opens: make the picture smaller") from error
     with picture:
@@ -140,6 +159,19 @@ def _open_picture(file: Path | BytesIO, max_pixels: int, name: str) -> Image.Ima
             raise ImageError(f"{name}: {size} pixels are more than {max_pixels:,}: make the picture smaller")
         picture.load()
     return picture
+
+
+@contextmanager
+def _pillow_opens(pixels: int) -> Iterator[None]:
+    """Let Pillow open pictures of so many pixels, if that is more than it would; by itself it refuses some."""
+    with _pillow_lock:
+        before = Image.MAX_IMAGE_PIXELS
+        if before is not None:
+            Image.MAX_IMAGE_PIXELS = max(before, pixels)
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
 
 
 def _rgb(picture: Image.Image, name: str, *, as_shown: bool = True) -> NDArray[np.uint8]:

@@ -152,10 +152,24 @@ def _label_tensor(sample: Sample, task: Task) -> Tensor:
     label = sample.labels.get(task.name)
     if label is None:
         return torch.full(shape, task.ignore, dtype=task.label_dtype)
-    channels_first = label[None] if label.ndim == 2 else label.transpose(2, 0, 1)
-    if channels_first.shape != shape:
+    tensor = label_tensor(label, task)
+    if tensor.shape != shape:
         raise ValueError(
-            f"{sample.name}: the {task.name} label is {channels_first.shape} (channels, rows, columns), "
+            f"{sample.name}: the {task.name} label is {tuple(tensor.shape)} (channels, rows, columns), "
             f"{shape} fits the image and the task: check the data set"
         )
+    return tensor
+
+
+def label_tensor(label: NDArray[Any], task: Task) -> Tensor:
+    """One label as a tensor, which may share its memory.
+
+    Args:
+        label: (H, W) or (H, W, C), as in :class:`Sample`.
+        task: what it is a label of.
+
+    Returns:
+        (1, H, W) or (C, H, W), int64 for classes, else float32.
+    """
+    channels_first = label[None] if label.ndim == 2 else label.transpose(2, 0, 1)
     return torch.from_numpy(np.require(channels_first, requirements=("C", "W"))).to(task.label_dtype)

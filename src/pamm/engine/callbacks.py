@@ -1,27 +1,43 @@
 """What a training run leaves behind besides its log: weights anyone can load, and pictures."""
 
+import time
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import numpy as np
 import torch
+from torch import Tensor
 
 from pamm.data.dataset import TransformedDataset
 from pamm.data.files import atomic_write
 from pamm.engine.colours import decoded
 from pamm.engine.draw import contact_sheet
+from pamm.engine.evaluate import EvalResult
 from pamm.engine.module import PAMMModule, validation_loss
+from pamm.engine.results.run_facts import RunFacts, short_name
+from pamm.engine.results.runs import Run
+from pamm.engine.scored_weights import save_scored
 from pamm.engine.sharding import whole_state
-from pamm.engine.weights import save_weights
+from pamm.models import PAMM
 
 
 class KeepWeights(L.Callback):
-    """Writes the weights at every validation to ``last``, and to ``best`` unless the validation loss rose."""
+    """Writes the weights at every validation to ``last``, and to ``best`` unless the validation loss rose.
 
-    def __init__(self, folder: Path) -> None:
-        """Take the folder of the run."""
-        self.folder, self.best = folder, float("inf")
+    Beside them lie their card and their scores on the validation images.
+    """
+
+    def __init__(self, folder: Path, *, images: int, facts: RunFacts) -> None:
+        """Take the folder of the run, the number of validation images, and what is known about network and data."""
+        self.folder, self.images, self.facts, self.best = folder, images, facts, float("inf")
+        self.start = 0.0
+
+    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Look at the clock."""
+        self.start = time.perf_counter()
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write the weights."""
@@ -30,10 +46,20 @@ class KeepWeights(L.Callback):
         state = whole_state(pl_module.model)
         if not trainer.is_global_zero:
             return
-        save_weights(pl_module.model, self.folder / "last", state=state)
+        result = EvalResult(pl_module.results, images=self.images, seconds=time.perf_counter() - self.start)
+        self._save(pl_module.model, "last", trainer.global_step, result, state)
         if loss <= self.best:
             self.best = loss
-            save_weights(pl_module.model, self.folder / "best", state=state)
+            self._save(pl_module.model, "best", trainer.global_step, result, state)
+
+    def _save(self, model: PAMM, part: str, step: int, result: EvalResult, state: Mapping[str, Tensor]) -> None:
+        place = self.folder / part
+        name = short_name(str(place))
+        facts = replace(
+            self.facts, name=name, weights=str(place), trained=self.facts.trained.replace("{step}", str(step))
+        )
+        runs = [Run(name, replace(result, run=facts))] if result.tasks else []
+        save_scored(model, place, name=name, runs=runs, state=state)
 
     def state_dict(self) -> dict[str, Any]:
         """The best loss so far."""

@@ -37,7 +37,7 @@ class Legend:
     """What the colours of a map mean: swatches with words, or a bar with numbers."""
 
     swatches: tuple[tuple[Colour, str], ...] = ()
-    """Colours with their meaning, the most frequent first."""
+    """Colours with their meaning."""
     bar: tuple[Colour, ...] = ()
     """Colours from the lowest value to the highest, or empty."""
     ticks: tuple[str, ...] = ()
@@ -111,7 +111,7 @@ def colour_map(task: Task, array: Map, *, span: Span | None = None) -> Pixels:
     return coloured
 
 
-def legend(task: Task, *maps: Map, span: Span | None = None, most: int = 10) -> Legend:
+def legend(task: Task, *maps: Map, span: Span | None = None, most: int = 10, by_size: bool = True) -> Legend:
     """What the colours of some maps of one task mean.
 
     Args:
@@ -119,13 +119,14 @@ def legend(task: Task, *maps: Map, span: Span | None = None, most: int = 10) -> 
         *maps: the maps, as given to :func:`colour_map`.
         span: range of values they were coloured with; by default :func:`value_span` of these maps.
         most: number of classes named at most; the rest is counted.
+        by_size: whether the largest classes are named first, or they keep their order.
 
     Returns:
-        Classes: those that occur, the largest first. Values: a bar from the lowest to the highest. Directions in
+        Classes: the largest that occur. Values: a bar from the lowest to the highest. Directions in
         space: where five directions point.
     """
     if task.kind == "classes":
-        return _class_legend(task, maps, most)
+        return _class_legend(task, maps, most, by_size=by_size)
     if task.kind == "direction":
         if task.channels != 3:
             return Legend()
@@ -152,7 +153,7 @@ def thumbnail(array: Map, longest: int) -> Map:
         longest: bound on both sides in pixels; smaller maps are returned as they are.
     """
     rows, columns = (_spread(length, longest) for length in array.shape[:2])
-    return array if max(array.shape[:2]) <= longest else array[rows][:, columns]
+    return array if max(array.shape[:2]) <= longest else array[rows[:, None], columns]
 
 
 def _spread(length: int, longest: int) -> NDArray[np.intp]:
@@ -174,14 +175,16 @@ def valid_pixels(task: Task, array: Map) -> NDArray[np.bool_]:
     return mask
 
 
-def _class_legend(task: Task, maps: Sequence[Map], most: int) -> Legend:
+def _class_legend(task: Task, maps: Sequence[Map], most: int, *, by_size: bool) -> Legend:
     counts = np.zeros(task.channels, dtype=np.int64)
     for array in maps:
         inside = array[(array >= 0) & (array < task.channels)].astype(np.int64)
         counts += np.bincount(inside, minlength=task.channels)
     present = [int(index) for index in np.argsort(-counts, kind="stable") if counts[index]]
     named = present if len(present) == most + 1 else present[:most]
-    swatches = [(_class_colour(task, index), _class_name(task, index)) for index in named]
+    swatches = [
+        (_class_colour(task, index), _class_name(task, index)) for index in (named if by_size else sorted(named))
+    ]
     if len(present) > len(named):
         swatches.append((NEUTRAL, f"{len(present) - len(named)} more"))
     return Legend(tuple(swatches))

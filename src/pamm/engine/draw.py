@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from pamm.engine.colours import Legend, Map, Pixels, colour_map, legend, thumbnail, value_span
+from pamm.engine.colours import Legend, Map, Pixels, Span, colour_map, legend, thumbnail, value_span
 from pamm.tasks import Colour, Task
 
 PAPER: Colour = (250, 250, 248)
@@ -22,28 +22,36 @@ _SWATCH, _BAR = 12, 12
 _CELL = 200
 _AREA = 300 * 240
 _SIDES = (8, 1000)
+_LINES = 3
+"""Lines of a legend in pictures that are to be alike."""
 
 Row = tuple[Pixels, Mapping[str, Map], Mapping[str, Map]]
 """A photo, its labelled maps and its predicted maps by task name."""
 
 
-def map_picture(task: Task, array: Map, *, longest: int = 1600) -> Image.Image:
+def map_picture(task: Task, array: Map, *, longest: int = 1600, span: Span | None = None) -> Image.Image:
     """One map with its title and legend.
 
     Args:
         task: what the map shows.
         array: (H, W) or (H, W, C).
         longest: bound on the drawn map's longer side in pixels. Small maps are enlarged to 320 pixels.
+        span: lowest and highest value of the colours; by default those of this map.
     """
     height, width = array.shape[:2]
     scale = min(max(1.0, 320 / max(height, width)), longest / max(height, width))
     size = (max(_SIDES[0], round(width * scale)), max(_SIDES[0], round(height * scale)))
     small = thumbnail(array, longest)
-    return _framed(_cell(task.title, [(colour_map(task, small), size)], legend(task, small)))
+    return _framed(_cell(task.title, [(colour_map(task, small, span=span), size)], legend(task, small, span=span)))
 
 
 def overview(
-    image: Pixels, maps: Mapping[str, Map], tasks: Iterable[Task], *, truth: Mapping[str, Map] | None = None
+    image: Pixels,
+    maps: Mapping[str, Map],
+    tasks: Iterable[Task],
+    *,
+    truth: Mapping[str, Map] | None = None,
+    spans: Mapping[str, Span] | None = None,
 ) -> Image.Image:
     """The photo and all maps in one picture.
 
@@ -52,18 +60,22 @@ def overview(
         maps: by task name, (H, W) or (H, W, C).
         tasks: what the maps show; those without a map are left out.
         truth: labelled maps by task name; each is drawn above the predicted one, in the same colours.
+        spans: ranges of values that the colours stand for, by task name, if the picture is one of several that are to
+            be alike: all of photos of one size have one size then. Otherwise each map has a range of its own.
     """
     shown = [task for task in tasks if task.name in maps]
     truth = truth or {}
     columns, size = _grid_shape(image.shape[1] / image.shape[0], len(shown) + 1, rows_each=2 if truth else 1)
     detail = 2 * max(size)
-    cells = [_cell("Photo", [(thumbnail(image, detail), size)], Legend(), smooth=True)]
+    note_height = None if spans is None else _LINES * (_TEXT + 7)
+    cells = [_cell("Photo", [(thumbnail(image, detail), size)], Legend(), smooth=True, note_height=note_height)]
     for task in shown:
         drawn = [thumbnail(array[task.name], detail) for array in (truth, maps) if task.name in array]
-        span = value_span(task, *drawn)
+        span = (spans or {}).get(task.name) or value_span(task, *drawn)
         pictures = [(colour_map(task, array, span=span), size) for array in drawn]
         words = " (truth above)" if len(drawn) > 1 else ""
-        cells.append(_cell(task.title + words, pictures, legend(task, *drawn, span=span)))
+        note = legend(task, *drawn, span=span, by_size=spans is None)
+        cells.append(_cell(task.title + words, pictures, note, note_height=note_height))
     return _framed(_grid(cells, columns))
 
 
@@ -122,12 +134,22 @@ def _grid_shape(aspect: float, count: int, *, rows_each: int) -> tuple[int, tupl
 
 
 def _cell(
-    heading: str, pictures: Sequence[tuple[Pixels, tuple[int, int]]], note: Legend, *, smooth: bool = False
+    heading: str,
+    pictures: Sequence[tuple[Pixels, tuple[int, int]]],
+    note: Legend,
+    *,
+    smooth: bool = False,
+    note_height: int | None = None,
 ) -> Image.Image:
     width = max(_CELL, *(size[0] for _, size in pictures))
     parts = [_text(heading, width, size=_HEADING)]
     parts += [_picture(pixels, size, smooth=smooth) for pixels, size in pictures]
-    return _stack([*parts, _legend(note, width)], GAP)
+    explained = _legend(note, width)
+    if note_height is not None:
+        room = Image.new("RGB", (width, note_height), PAPER)
+        room.paste(explained, (0, 0))
+        explained = room
+    return _stack([*parts, explained], GAP)
 
 
 def _picture(pixels: Pixels, size: tuple[int, int], *, smooth: bool = False) -> Image.Image:

@@ -2,20 +2,21 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
 import torch
 from rich.markup import escape
 from rich.table import Table
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from pamm.data.dataset import ReadableSamples, TransformedDataset, collate_readable
 from pamm.data.sample import SampleSource
 from pamm.data.transforms import TestTransform
 from pamm.engine.results.run_facts import RunFacts
-from pamm.metrics import best_constants, task_scores
+from pamm.metrics import Score, best_constants, task_scores
 from pamm.models import PAMM
 from pamm.records import build
 from pamm.tasks import Task
@@ -35,6 +36,17 @@ class TaskResult:
     """All scores by name."""
     constant: float
     """Headline score of the best prediction that is the same for every pixel of every image."""
+
+    @classmethod
+    def of(cls, score: Score, values: Mapping[str, Tensor], *, constant: float) -> Self:
+        """Take what a score computed."""
+        return cls(
+            headline=score.headline,
+            unit=score.unit,
+            higher_is_better=bool(score.higher_is_better),
+            scores={key: float(value) for key, value in values.items()},
+            constant=constant,
+        )
 
     @property
     def value(self) -> float:
@@ -153,6 +165,57 @@ def _describe(task: Task) -> str:
     return f"{task.channels} channels ({', '.join(task.class_names) or task.kind})"
 
 
+class Totals:
+    """The scores of several tasks as batches come, and those of the best constant prediction."""
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        """Start with nothing.
+
+        Args:
+            tasks: what is scored.
+        """
+        self._tasks = {task.name: task for task in tasks}
+        self._scores, self._constants = task_scores(tasks), best_constants(tasks)
+        self._labelled: set[str] = set()
+
+    def update(self, name: str, output: Tensor, label: Tensor) -> None:
+        """Take in a batch of one task.
+
+        Args:
+            name: the task's.
+            output: (b, channels, H, W), raw values of a network, on the CPU.
+            label: (b, label_channels, H, W).
+        """
+        self._scores[name].update(output, label)
+        self._constants[name].update(label)
+        if name not in self._labelled and self._tasks[name].valid(label).any():
+            self._labelled.add(name)
+
+    def result(self, *, images: int, seconds: float, failed: dict[str, str]) -> EvalResult:
+        """The scores of the tasks of which some pixel has a label.
+
+        Args:
+            images: how many were scored.
+            seconds: how long that took.
+            failed: what is wrong with those that were not.
+
+        Raises:
+            ValueError: if no image could be scored, or none has a label.
+        """
+        if failed and not images:
+            raise ValueError(
+                f"none of {len(failed)} images can be scored, the first because: {next(iter(failed.values()))}"
+            )
+        if not self._labelled:
+            raise ValueError(f"none of {images} images has a label of {', '.join(self._tasks)}: correct the data")
+        results = {
+            name: TaskResult.of(score, score.compute(), constant=float(self._constants[name].compute()))
+            for name, score in self._scores.items()
+            if name in self._labelled
+        }
+        return EvalResult(tasks=results, images=images, seconds=seconds, failed=failed)
+
+
 @torch.inference_mode()
 def evaluate(
     model: PAMM,
@@ -188,41 +251,18 @@ def evaluate(
     config = model.eval().config
     transform = TestTransform(canvas or config.image_size, tasks, patch=None if canvas else config.patch_size)
     inputs = ReadableSamples(TransformedDataset(dataset, transform, tasks, mean=config.mean, std=config.std))
-    scores, constants = task_scores(tasks), best_constants(tasks)
+    totals = Totals(tasks)
     done = 0
     failed: dict[str, str] = {}
-    labelled: set[str] = set()
     for batches, unreadable in DataLoader(
         inputs, batch_size=batch_size, num_workers=workers, collate_fn=collate_readable
     ):
         for batch in batches:
             outputs = model(batch["image"].to(device))
             for task in tasks:
-                label = batch["labels"][task.name]
-                scores[task.name].update(outputs[task.name].float().cpu(), label)
-                constants[task.name].update(label)
-                if task.name not in labelled and task.valid(label).any():
-                    labelled.add(task.name)
+                totals.update(task.name, outputs[task.name].float().cpu(), batch["labels"][task.name])
             done += len(batch["image"])
         failed |= {item.name: item.message for item in unreadable}
         if progress is not None:
             progress(done + len(failed), len(inputs))
-    if failed and not done:
-        raise ValueError(
-            f"none of {len(failed)} images can be scored, the first because: {next(iter(failed.values()))}"
-        )
-    if not labelled:
-        raise ValueError(
-            f"none of {done} images has a label of {', '.join(task.name for task in tasks)}: correct the data"
-        )
-    results = {}
-    for task in (task for task in tasks if task.name in labelled):
-        score = scores[task.name]
-        results[task.name] = TaskResult(
-            headline=score.headline,
-            unit=score.unit,
-            higher_is_better=bool(score.higher_is_better),
-            scores={key: float(value) for key, value in score.compute().items()},
-            constant=float(constants[task.name].compute()),
-        )
-    return EvalResult(tasks=results, images=done, seconds=time.perf_counter() - start, failed=failed)
+    return totals.result(images=done, seconds=time.perf_counter() - start, failed=failed)

@@ -15,11 +15,15 @@ from pamm.engine.datamodule import PAMMDataModule
 from pamm.engine.evaluate import common_tasks
 from pamm.engine.memory import keep_memory
 from pamm.engine.module import PAMMModule
+from pamm.engine.results.run_facts import RunFacts
 from pamm.engine.run_folder import check_folder, find_checkpoint, keep_record
 from pamm.engine.survival.lock import only_run
 from pamm.engine.survival.stop import StoppedRun
 from pamm.engine.trainer import build_trainer, logs, quiet
 from pamm.models import PAMM
+
+VALIDATED = RunFacts(data="validation images")
+"""What a run knows about its data if nothing is said."""
 
 
 def fit(
@@ -34,6 +38,7 @@ def fit(
     train_canvas: tuple[int, int] | None = None,
     val_canvas: tuple[int, int] | None = None,
     record: dict[str, Any] | None = None,
+    facts: RunFacts = VALIDATED,
 ) -> Path:
     """Train a given network on given data sets.
 
@@ -48,6 +53,8 @@ def fit(
         train_canvas: (height, width) of training inputs; the network's own if left out.
         val_canvas: (height, width) of validation inputs; the network's own if left out.
         record: plain values kept as ``config.yaml`` beside the weights.
+        facts: what the weights' scores and card say about network and data; in how it was trained, ``{step}`` stands
+            for the steps that are done.
 
     Returns:
         The folder of the best weights.
@@ -87,7 +94,7 @@ def fit(
     folder = Path(run.out)
     check_folder(folder, record or {}, resume=run.resume)
     with quiet():
-        trainer = build_trainer(folder, data, optim=optim, run=run)
+        trainer = build_trainer(folder, data, optim=optim, run=run, facts=facts)
     if run.threads is not None:
         torch.set_num_threads(run.threads)
     keep_memory()

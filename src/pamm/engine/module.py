@@ -15,11 +15,12 @@ from torch.distributed.fsdp import FSDPModule
 
 from pamm.engine.balancing import BalanceConfig, build_balancer
 from pamm.engine.config import OptimConfig
+from pamm.engine.evaluate import TaskResult
 from pamm.engine.parameter_groups import parameter_groups
 from pamm.engine.sharding import shard
 from pamm.losses import Counts, count_labels, load_balancing_loss, multi_task_loss
 from pamm.losses.balance import Fixed, GradientBalancer
-from pamm.metrics import LabelledMean, task_scores
+from pamm.metrics import LabelledMean, best_constants, task_scores
 from pamm.models import PAMM
 from pamm.ops.processes import mean_over_processes
 from pamm.tasks import Task
@@ -64,6 +65,10 @@ class PAMMModule(L.LightningModule):
         self.score_modules = nn.ModuleDict(self.scores)
         self.losses = {task.name: LabelledMean(task) for task in scored}
         self.loss_modules = nn.ModuleDict(self.losses)
+        # no modules of this one: their float64 has no place on some devices that it moves to
+        self.constants = best_constants(scored)
+        self.constant_values: dict[str, float] = {}
+        self.results: dict[str, TaskResult] = {}
 
     @property
     def sharded(self) -> bool:
@@ -123,6 +128,11 @@ class PAMMModule(L.LightningModule):
             self.log_dict({f"train/weight/{name}": weight for name, weight in weights})
         return step
 
+    def on_validation_start(self) -> None:
+        """Bring the best constants to where the labels are, or to the CPU if that has no float64."""
+        for constant in self.constants.values():
+            constant.to(torch.device("cpu") if self.device.type == "mps" else self.device)
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Losses and scores of one batch."""
         outputs, _ = self.network(batch["image"].contiguous(memory_format=self.layout))
@@ -130,6 +140,8 @@ class PAMMModule(L.LightningModule):
         for name, score in self.scores.items():
             score.update(outputs[name], batch["labels"][name])
             self.losses[name].update(losses[name], batch["labels"][name])
+            if not self.constant_values:
+                self.constants[name].update(batch["labels"][name].to(self.constants[name].device))
 
     def on_validation_epoch_end(self) -> None:
         """Log losses and scores over the whole set, of the tasks that it has labels for."""
@@ -140,9 +152,14 @@ class PAMMModule(L.LightningModule):
             self._log("val", total, {name: mean.value for name, mean in means.items()}, sync_dist=True)
         else:
             rank_zero_warn("the validation images have no labels at all, so the best weights are the latest: see val")
+        if not self.constant_values:
+            # the labels are always the same
+            self.constant_values = {name: float(self.constants[name].compute()) for name in means}
+        self.results = {}
         for name in means:
             # already summed over processes, as the losses are; the option only keeps Lightning from warning
             values = self.scores[name].compute()
+            self.results[name] = TaskResult.of(self.scores[name], values, constant=self.constant_values[name])
             self.log_dict({f"val/{name}/{key}": value for key, value in values.items()}, sync_dist=True)
         for metric in (*self.scores.values(), *self.losses.values()):
             metric.reset()

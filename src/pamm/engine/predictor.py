@@ -2,42 +2,38 @@
 
 Photos of any size go in. Those much larger or smaller than what the network was trained on are resized to about
 as many pixels, in their own aspect; sides are padded to multiples of the patch. The network's raw values are
-cropped back and brought to the photo's size before they become classes, metres and directions.
+cropped back and brought to the photo's size before they become classes, metres and directions. For photos whose
+detail is wanted, or that are larger than memory, see :mod:`pamm.engine.tiles`.
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
-import cv2
-import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from pamm.data.images import ImageLike, read_image
 from pamm.data.sample import Sample, to_tensors
 from pamm.data.transforms import CentrePad
-from pamm.engine.colours import Map, Pixels, decoded
+from pamm.engine.colours import Pixels
 from pamm.engine.devices import Precision, arithmetic, fastest_precision, pick_device
+from pamm.engine.hub import HubPredictor
 from pamm.engine.prediction import Prediction
-from pamm.engine.weights import load_weights
+from pamm.engine.sizes import enlarged, network_size, resized
+from pamm.engine.weights import fingerprint, load_weights
 from pamm.models import PAMM, fuse
+from pamm.names import unknown_name
 from pamm.tasks import Task
 
-_LONGEST = 8
-"""A side is resized to at most this many sides of a square of the training size: bounds the cost of thin photos."""
-_STRIP = 1 << 23
-"""Number of raw values enlarged at a time: bounds the memory of large photos."""
 
-
-@dataclass(frozen=True)
-class _Input:
+@dataclass(frozen=True, eq=False)
+class NetworkInput:
     """One photo on its way through the network."""
 
     photo: Pixels
+    """As it was read, (H, W, 3) uint8 RGB."""
     tensor: Tensor
     """(3, h, w), normalised and padded."""
     rows: slice
@@ -46,10 +42,17 @@ class _Input:
     """Columns of the tensor that show the photo."""
 
 
-class Predictor:
+class Predictor(HubPredictor):
     """A network that takes photos instead of tensors."""
 
-    def __init__(self, model: PAMM, *, resize: bool = True, precision: Precision = "float32") -> None:
+    def __init__(
+        self,
+        model: PAMM,
+        *,
+        resize: bool = True,
+        precision: Precision = "float32",
+        tasks: Sequence[str] | None = None,
+    ) -> None:
         """Take the network.
 
         Args:
@@ -59,15 +62,29 @@ class Predictor:
                 time and memory grow with the photo.
             precision: ``float32``; ``bf16``, where products take numbers of 8 bits' precision; or ``auto`` for the one
                 of them that is faster on the network's device, which is tried out now.
+            tasks: names of the maps that are wanted, of those the network predicts; all if left out.
+
+        Raises:
+            ValueError: if a task is wanted that the network does not predict.
         """
         self.model = model
         self.resize = resize
         self.precision: Precision = fastest_precision(model) if precision == "auto" else precision
+        self._wanted = None if tasks is None else frozenset(_known_tasks(model, tasks))
 
     @property
     def tasks(self) -> tuple[Task, ...]:
-        """The maps it predicts."""
-        return self.model.config.tasks
+        """The maps it predicts, in the network's order."""
+        return tuple(task for task in self.model.config.tasks if self._wanted is None or task.name in self._wanted)
+
+    def settings(self) -> dict[str, Any]:
+        """All that its predictions depend on besides the photo, as plain values; for telling predictions apart."""
+        return {
+            "weights": fingerprint(self.model),
+            "tasks": [task.name for task in self.tasks],
+            "resize": self.resize,
+            "precision": self.precision,
+        }
 
     def to(self, device: str | torch.device) -> Self:
         """Move the network to a device (see :func:`pamm.engine.devices.pick_device`)."""
@@ -102,38 +119,64 @@ class Predictor:
         """
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}, must be at least 1")
-        inputs = [self._prepare(read_image(image)) for image in images]
+        inputs = [self.prepare(image) for image in images]
         by_size: dict[torch.Size, list[int]] = {}
         for index, item in enumerate(inputs):
             by_size.setdefault(item.tensor.shape, []).append(index)
         found: dict[int, Prediction] = {}
-        device = next(self.model.parameters()).device
-        self.model.eval()
         for indices in by_size.values():
             for start in range(0, len(indices), batch_size):
                 chunk = indices[start : start + batch_size]
-                with arithmetic(self.precision, device):
-                    outputs = self.model(torch.stack([inputs[index].tensor for index in chunk]).to(device))
+                outputs = self.forward(torch.stack([inputs[index].tensor for index in chunk]))
                 for place, index in enumerate(chunk):
-                    one = {name: output[place] for name, output in outputs.items()}
-                    found[index] = self._finish(inputs[index], one)
+                    found[index] = self.finish(inputs[index], {name: out[place] for name, out in outputs.items()})
         return [found[index] for index in range(len(inputs))]
 
-    def _prepare(self, photo: Pixels) -> _Input:
+    def network_size(self, height: int, width: int) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Rows and columns that a photo is resized to, and of the network's input; see :func:`network_size`."""
         config = self.model.config
-        size, canvas = network_size(
-            photo.shape[0], photo.shape[1], trained=config.image_size, patch=config.patch_size, resize=self.resize
-        )
-        padded = CentrePad((), canvas)(Sample(_resized(photo, *size)))
+        return network_size(height, width, trained=config.image_size, patch=config.patch_size, resize=self.resize)
+
+    def prepare(self, image: ImageLike) -> NetworkInput:
+        """The first of three steps of predicting: read, resize and pad a photo.
+
+        Raises:
+            ValueError: if it is not a readable image.
+        """
+        photo = read_image(image)
+        return self._input(photo, *self.network_size(*photo.shape[:2]))
+
+    def _input(self, photo: Pixels, size: tuple[int, int], canvas: tuple[int, int]) -> NetworkInput:
+        config = self.model.config
+        padded = CentrePad((), canvas)(Sample(resized(photo, *size)))
         top, bottom, left, right = padded.padding
-        return _Input(
+        return NetworkInput(
             photo,
             to_tensors(padded, (), mean=config.mean, std=config.std)["image"],
             slice(top, canvas[0] - bottom),
             slice(left, canvas[1] - right),
         )
 
-    def _finish(self, item: _Input, outputs: dict[str, Tensor]) -> Prediction:
+    @torch.inference_mode()
+    def forward(self, batch: Tensor) -> dict[str, Tensor]:
+        """The second step: the raw values of the wanted tasks.
+
+        Args:
+            batch: tensors of :class:`NetworkInput` of one size, (B, 3, h, w).
+
+        Returns:
+            (B, channels, h, w) by task name, on the network's device. In their last bits they depend on B, on nothing
+            else in the batch.
+        """
+        device = next(self.model.parameters()).device
+        self.model.eval()
+        with arithmetic(self.precision, device):
+            outputs: dict[str, Tensor] = self.model(batch.to(device))
+        return {task.name: outputs[task.name] for task in self.tasks}
+
+    @torch.inference_mode()
+    def finish(self, item: NetworkInput, outputs: Mapping[str, Tensor]) -> Prediction:
+        """The third step: raw values of one photo, (channels, h, w), to maps of its size."""
         height, width = item.photo.shape[:2]
         maps = {
             task.name: enlarged(task, outputs[task.name][:, item.rows, item.columns].float(), height, width)
@@ -149,84 +192,39 @@ def load(
     resize: bool = True,
     precision: Precision = "float32",
     fused: bool = False,
+    tasks: Sequence[str] | None = None,
 ) -> Predictor:
     """Load a predictor.
 
     Args:
         name_or_folder: a shipped name (``pamm-tiny-scenes``), a folder that
-            :func:`pamm.engine.weights.save_weights` wrote, or a hub name (``organisation/name``).
+            :func:`pamm.engine.weights.save_weights` wrote, or a hub name (``organisation/name``, or
+            ``organisation/name@revision``). What else can be said to the hub: :meth:`Predictor.from_pretrained`.
         device: where to predict, by name; ``auto`` takes the fastest there is (see
             :func:`pamm.engine.devices.pick_device`).
         resize: whether photos are brought to about the size the network was trained at; see :class:`Predictor`.
         precision: numbers that products take; see :class:`Predictor`.
         fused: whether the network is made for predicting only, see :func:`pamm.models.fuse`.
+        tasks: names of the maps that are wanted; see :class:`Predictor`.
 
     Raises:
-        ValueError: if there are no such weights, they do not fit their config, or there is no such device or precision.
+        ValueError: if there are no such weights, they do not fit their config, or there is no such device, precision or
+            task.
     """
     model = load_weights(name_or_folder, map_location=pick_device(device))
-    return Predictor(fuse(model) if fused else model, resize=resize, precision=precision)
+    return Predictor(fuse(model) if fused else model, resize=resize, precision=precision, tasks=tasks)
 
 
-def network_size(
-    height: int, width: int, *, trained: tuple[int, int], patch: int, resize: bool
-) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Size at which a photo goes into the network.
+def _known_tasks(model: PAMM, names: Sequence[str]) -> Sequence[str]:
+    """Names of tasks, all of which a network predicts.
 
-    Args:
-        height: rows of the photo.
-        width: columns of the photo.
-        trained: rows and columns the network was trained at.
-        patch: both sides of the network's input are multiples of it.
-        resize: whether the photo may be resized. A photo that fits into ``trained`` and fills at least half of it
-            keeps its size and is padded to ``trained``, as in evaluation.
-
-    Returns:
-        Rows and columns of the resized photo, and of the input it is padded to.
+    Raises:
+        ValueError: if there is none, or another.
     """
-    area = trained[0] * trained[1]
-    if resize and height <= trained[0] and width <= trained[1] and 2 * height * width >= area:
-        return (height, width), trained
-    scale = min(math.sqrt(area / (height * width)), _LONGEST * math.sqrt(area) / max(height, width)) if resize else 1.0
-    rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
-    return (rows, columns), (-(-rows // patch) * patch, -(-columns // patch) * patch)
-
-
-def enlarged(task: Task, output: Tensor, height: int, width: int) -> Map:
-    """Bring raw values to the photo's size (bilinear) and decode them, strip by strip.
-
-    Args:
-        task: what the values predict.
-        output: (channels, h, w).
-        height: rows of the photo.
-        width: columns of the photo.
-
-    Returns:
-        The map, (height, width) or (height, width, channels); see :func:`pamm.engine.colours.decoded`.
-    """
-    rows = output.shape[1]
-    if height * width <= rows * output.shape[2]:
-        return decoded(task, F.interpolate(output[None], (height, width), mode="bilinear", antialias=True)[0])
-    centres = ((torch.arange(height, device=output.device) + 0.5) * (rows / height) - 0.5).clamp(0, rows - 1)
-    above = centres.floor().long()
-    below = (above + 1).clamp(max=rows - 1)
-    share = (centres - above)[:, None]
-    step = max(1, _STRIP // (output.shape[0] * width))
-    strips = []
-    for start in range(0, height, step):
-        part = slice(start, start + step)
-        first, last = int(above[start]), int(below[part][-1])
-        wide = F.interpolate(output[None, :, first : last + 1], (last - first + 1, width), mode="bilinear")[0]
-        strips.append(
-            decoded(task, torch.lerp(wide[:, above[part] - first], wide[:, below[part] - first], share[part]))
-        )
-    return np.concatenate(strips)
-
-
-def _resized(photo: Pixels, height: int, width: int) -> Pixels:
-    """Resize a photo, (height, width, 3), averaging where it shrinks."""
-    if photo.shape[:2] == (height, width):
-        return photo
-    shrinks = height * width < photo.shape[0] * photo.shape[1]
-    resized = cv2.resize(photo, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    return np.asarray(resized, dtype=np.uint8)
+    known = [task.name for task in model.config.tasks]
+    for name in names:
+        if name not in known:
+            raise unknown_name("task of these weights", name, known)
+    if not names:
+        raise ValueError(f"no task was given: name one or more of {', '.join(known)}")
+    return names

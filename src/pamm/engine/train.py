@@ -1,6 +1,6 @@
 """Training runs from configs: which network, which data, which tasks."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -9,6 +9,7 @@ from pamm.engine.balancing import BalanceConfig
 from pamm.engine.config import AugmentConfig, ModelChoice, OptimConfig, RunConfig
 from pamm.engine.data_config import DataConfig
 from pamm.engine.recipe import Recipe
+from pamm.engine.results.run_facts import data_facts, run_facts, short_name
 from pamm.engine.run_data import RunData, open_run_data
 from pamm.engine.weights import load_weights
 from pamm.models import PAMM, create_model
@@ -68,8 +69,9 @@ def train(
     )
     read = open_run_data(recipe)
     torch.manual_seed(run.seed)
+    network = build_network(recipe, read)
     return fit(
-        build_network(recipe, read),
+        network,
         read.train,
         read.val,
         optim=optim,
@@ -79,6 +81,24 @@ def train(
         train_canvas=read.canvas,
         val_canvas=read.val_canvas,
         record=asdict(recipe),
+        facts=replace(
+            run_facts(network, recipe.val, weights=run.out, canvas=read.val_canvas),
+            trained=_trained(recipe, read.canvas),
+        ),
+    )
+
+
+def _trained(recipe: Recipe, canvas: tuple[int, int]) -> str:
+    """How a network is trained, in words, with ``{step}`` for the steps that are done."""
+    optim, model, data = recipe.optim, recipe.model, recipe.data
+    images = optim.batch_size * optim.accumulate * recipe.run.processes
+    first = [short_name(source) for source in (model.init, model.encoder_weights) if source]
+    facts = data_facts(data, canvas=canvas)
+    images_of = " ".join(filter(None, (facts.data, data.split, f"({facts.source})" if facts.source else "")))
+    begun = f", starting from {' and '.join(first)}" if first else ""
+    return (
+        f"{{step}} of {optim.steps} steps of {images} images of {images_of} with {optim.name}, learning "
+        f"rate {optim.lr:g}{begun}."
     )
 
 

@@ -16,6 +16,7 @@ from lightning.pytorch.strategies import ModelParallelStrategy
 from pamm.engine.callbacks import DrawSamples, KeepWeights
 from pamm.engine.config import OptimConfig, RunConfig
 from pamm.engine.datamodule import PAMMDataModule
+from pamm.engine.results.run_facts import RunFacts
 from pamm.engine.survival.bad_steps import WatchSteps
 from pamm.engine.survival.checkpoints import AtomicCheckpoints, SaveCheckpoints
 from pamm.engine.survival.log import CSVLog
@@ -23,7 +24,9 @@ from pamm.engine.survival.stop import StopRequest
 from pamm.engine.survival.unreadable import NoteUnreadable
 
 
-def build_trainer(folder: Path, data: PAMMDataModule, *, optim: OptimConfig, run: RunConfig) -> L.Trainer:
+def build_trainer(
+    folder: Path, data: PAMMDataModule, *, optim: OptimConfig, run: RunConfig, facts: RunFacts
+) -> L.Trainer:
     """Lightning's trainer with all that a run writes.
 
     Raises:
@@ -53,7 +56,7 @@ def build_trainer(folder: Path, data: PAMMDataModule, *, optim: OptimConfig, run
             logger=False,
             callbacks=[
                 RichProgressBar(leave=False),
-                KeepWeights(folder),
+                KeepWeights(folder, images=len(data.val_set), facts=facts),
                 DrawSamples(data.val_set, folder / "pictures", count=run.pictures),
                 NoteUnreadable(folder),
                 WatchSteps(folder, skip=run.non_finite == "skip", largest_loss=run.largest_loss),

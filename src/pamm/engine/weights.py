@@ -1,10 +1,12 @@
 """Weights as files: ``model.safetensors`` beside the ``config.json`` that says what network they belong to."""
 
+import hashlib
 import json
 import re
 import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -23,8 +25,26 @@ from pamm.names import misfits
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 CARD_FILE = "README.md"
+SCORES_FILE = "scores.json"
 
-_HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+_HUB_NAME = re.compile(r"([\w-][\w.-]*/[\w-][\w.-]*)(?:@([\w./-]+))?")
+"""Organisation and name, and a revision if there is one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubOptions:
+    """How files are fetched from the hub, in the words of ``huggingface_hub``."""
+
+    revision: str | None = None
+    """Branch, tag or commit; the latest commit of the main branch if left out."""
+    token: str | bool | None = None
+    """Token of the hub; the one that is stored here, or in ``HF_TOKEN``, if left out; False for none."""
+    cache_dir: str | Path | None = None
+    """Folder that keeps what was fetched; the hub's usual one if left out."""
+    force_download: bool = False
+    """Whether files are fetched anew although they are here."""
+    local_files_only: bool = False
+    """Whether only files that were fetched before are used."""
 
 
 def _shipped_root() -> Path:
@@ -42,6 +62,7 @@ def save_weights(
     folder: str | Path,
     *,
     card: str | None = None,
+    scores: str | None = None,
     dtype: torch.dtype | None = None,
     state: Mapping[str, Tensor] | None = None,
 ) -> Path:
@@ -54,6 +75,7 @@ def save_weights(
         model: the network.
         folder: where to write; files of the same names are replaced.
         card: text of the model card, Markdown, if one is wanted.
+        scores: text of the file of scores, JSON, if one is wanted.
         dtype: type in which numbers with a fraction are stored, for example ``torch.float16`` for half the size;
             loading brings them back to the network's own type. By default they stay as they are.
         state: the network's weights, if its own are not whole.
@@ -74,8 +96,9 @@ def save_weights(
             stack.enter_context(atomic_write(folder / name)) for name in (WEIGHTS_FILE, CONFIG_FILE)
         )
         config_path.write_text(config, encoding="utf-8")
-        if card is not None:
-            stack.enter_context(atomic_write(folder / CARD_FILE)).write_text(card, encoding="utf-8")
+        for name, text in ((CARD_FILE, card), (SCORES_FILE, scores)):
+            if text is not None:
+                stack.enter_context(atomic_write(folder / name)).write_text(text, encoding="utf-8")
         try:
             save_file(tensors, weights_path, metadata={"format": "pt"})
         except SafetensorError as error:
@@ -85,18 +108,21 @@ def save_weights(
     return folder
 
 
-def load_weights(name_or_folder: str | Path, *, map_location: str | torch.device = "cpu") -> PAMM:
+def load_weights(
+    name_or_folder: str | Path, *, map_location: str | torch.device = "cpu", hub: HubOptions = HubOptions()
+) -> PAMM:
     """Build a network from its saved config and weights, in evaluation mode.
 
     Args:
-        name_or_folder: a shipped name, else a folder, else a hub name (``organisation/name``).
+        name_or_folder: as for :func:`find_weights`.
         map_location: device of the network.
+        hub: how they are fetched if they are on the hub.
 
     Raises:
         ValueError: if there is no such thing, a file is missing or damaged, or weights and config do not belong
             together.
     """
-    folder = find_weights(name_or_folder)
+    folder = find_weights(name_or_folder, hub=hub)
     model = create_model(_read_config(folder / CONFIG_FILE))
     path = folder / WEIGHTS_FILE
     try:
@@ -108,11 +134,25 @@ def load_weights(name_or_folder: str | Path, *, map_location: str | torch.device
     return model.to(map_location).eval()
 
 
-def find_weights(name_or_folder: str | Path) -> Path:
+def fingerprint(model: PAMM) -> str:
+    """Sixteen letters and digits that networks of the same config and weights share, and hardly any others.
+
+    A fused network (:func:`pamm.models.fuse`) has another one than the network it was made from.
+    """
+    found = hashlib.sha256(json.dumps(model.config.to_dict(), sort_keys=True).encode())
+    for name, tensor in sorted(model.state_dict().items()):
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return found.hexdigest()[:16]
+
+
+def find_weights(name_or_folder: str | Path, *, hub: HubOptions = HubOptions()) -> Path:
     """The folder that holds some weights; those of a hub name are fetched, once.
 
     Args:
-        name_or_folder: a shipped name, else a folder, else a hub name (``organisation/name``).
+        name_or_folder: a shipped name, else a folder, else a hub name (``organisation/name``, or
+            ``organisation/name@revision`` for a branch, a tag or a commit).
+        hub: how they are fetched if they are on the hub.
 
     Raises:
         ValueError: if there is no such thing.
@@ -127,21 +167,25 @@ def find_weights(name_or_folder: str | Path) -> Path:
                 f"{folder} is a file: give the folder of {WEIGHTS_FILE} and {CONFIG_FILE}; a checkpoint of the "
                 f"released code becomes one by `pamm convert {folder} FOLDER`, which runs no code in it"
             )
-        if folder.exists() or not _HUB_NAME.fullmatch(name):
+        on_hub = _HUB_NAME.fullmatch(name)
+        if folder.exists() or on_hub is None:
             raise ValueError(
                 f"no weights {name!r}: give a shipped name ({', '.join(list_shipped()) or 'none here'}), a folder with "
                 f"{WEIGHTS_FILE} and {CONFIG_FILE}, or a hub name such as organisation/name"
             )
-        folder = _fetch(name)
+        repo, revision = on_hub.groups()
+        if revision and hub.revision not in (None, revision):
+            raise ValueError(f"{name} names one revision and {hub.revision!r} is another: give one of them")
+        folder = _fetch(name, repo, replace(hub, revision=revision or hub.revision))
     for file in (WEIGHTS_FILE, CONFIG_FILE):
         if not (folder / file).is_file():
             raise ValueError(f"{folder}: no {file} there: give a folder that holds {WEIGHTS_FILE} and {CONFIG_FILE}")
     return folder
 
 
-def _fetch(name: str) -> Path:
+def _fetch(name: str, repo: str, hub: HubOptions) -> Path:
     try:
-        return Path(snapshot_download(name, allow_patterns=[WEIGHTS_FILE, CONFIG_FILE]))
+        return Path(snapshot_download(repo, allow_patterns=[WEIGHTS_FILE, CONFIG_FILE], **asdict(hub)))
     except Exception as error:
         # the client raises errors of several libraries: of the hub, of HTTP, of the disk
         reason = str(error).strip().partition("\n")[0]

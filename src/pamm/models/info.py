@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from pamm.models.build import create_model
+from pamm.models.config import PAMMConfig
 from pamm.models.pame import PAMEBlock, Scan
 from pamm.models.pamm import PAMM
 
@@ -36,6 +37,12 @@ def count_parameters(model: nn.Module) -> dict[str, int]:
     for name, parameter in model.named_parameters():
         counts[next(part for part, pattern in PARTS.items() if re.match(pattern, name))] += parameter.numel()
     return {part: count for part, count in counts.items() if count}
+
+
+def total_parameters(config: PAMMConfig) -> int:
+    """Count the learnt numbers of the network of a config, without making it."""
+    with torch.device("meta"):
+        return sum(count_parameters(create_model(config)).values())
 
 
 class _CountedScan(Scan):

@@ -46,17 +46,21 @@ def find_maps(folder: Path, suffixes: tuple[str, ...], *, folders: bool = False)
     return found
 
 
-def read_probability(path: Path) -> NDArray[np.float32]:
+def read_probability(path: Path, *, key: str | None = None) -> NDArray[np.float32]:
     """A predicted map, (H, W) from 0 to 1: a grey picture of 8 or 16 bits, or an array of fractions.
+
+    Args:
+        path: the file.
+        key: name of the array in an ``.npz`` of several.
 
     Raises:
         ValueError: if it is coloured, or its numbers are no probabilities.
     """
-    values = read_image(path) if _is_indexed(path) else read_map(path)
+    values = read_image(path) if _is_indexed(path) else read_map(path, key=key)
     if values.ndim == 3 and (values == values[..., :1]).all():
         values = values[..., 0]
     if values.ndim != 2:
-        raise ValueError(f"{path}: a coloured picture ({values.shape}): store the probability of a boundary as grey")
+        raise ValueError(f"{path}: a coloured picture ({values.shape}): store the probability as grey")
     if values.dtype.kind == "u":
         return np.asarray(values / np.float32(np.iinfo(values.dtype).max), dtype=np.float32)
     if values.dtype.kind == "f" and np.isfinite(values).all() and 0 <= values.min() and values.max() <= 1:

@@ -170,15 +170,15 @@ class ResultTable:
     def to_markdown(self) -> str:
         """For GitHub: the best bold, the second best underlined."""
         lines = [
-            [_markdown(column.heading) for column in self.columns],
+            [markdown(column.heading) for column in self.columns],
             ["---:" if column.numeric else "---" for column in self.columns],
             *(
-                [_MARKDOWN[self.mark(row, at)].format(_markdown(cell.text)) for at, cell in enumerate(row)]
+                [_MARKDOWN[self.mark(row, at)].format(markdown(cell.text)) for at, cell in enumerate(row)]
                 for row in self.rows
             ),
         ]
         table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
-        return f"{_markdown(self.title)}\n\n{table}" + "".join(f"\n{_markdown(note)}\n" for note in self.notes)
+        return f"{markdown(self.title)}\n\n{table}" + "".join(f"\n{markdown(note)}\n" for note in self.notes)
 
     def to_latex(self) -> str:
         """A ``tabular`` with the rules of booktabs: the best bold, the second best underlined."""
@@ -222,7 +222,8 @@ class ResultTable:
         }
 
 
-def _markdown(text: str) -> str:
+def markdown(text: str) -> str:
+    """A text as Markdown that shows it as it is."""
     return _MARKDOWN_SPECIAL.sub(r"\\\g<0>", text)
 
 

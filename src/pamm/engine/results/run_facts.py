@@ -1,13 +1,13 @@
 """What there is to know about a scored network besides its scores: its name, size and encoder, and the data."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pamm.engine.data_config import DataConfig
 from pamm.engine.results.published import PUBLISHED
 from pamm.models import PAMM, PAMMConfig
-from pamm.models.info import count_macs
+from pamm.models.info import count_macs, total_parameters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,9 @@ class RunFacts:
     split: str = ""
     """Part of the data set."""
     source: str = ""
-    """What else tells which images were scored: the manifest, or the series of rendered scenes."""
+    """What else tells which images were scored: the manifest, the series of rendered scenes, or the sets of a mix."""
+    trained: str = ""
+    """How the network was trained, in words."""
 
 
 def run_facts(
@@ -44,20 +46,35 @@ def run_facts(
         name: what it is called in tables; like its weights if left out, the last two parts of a longer path.
         canvas: (height, width) at which multiply-adds are counted; the network's own if left out.
     """
-    published = PUBLISHED.get(data.name)
-    return RunFacts(
-        name=name or _short(weights),
+    return replace(
+        data_facts(data, canvas=model.config.image_size),
+        name=name or short_name(weights),
         weights=weights,
         encoder=encoder_name(model.config),
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        parameters=total_parameters(model.config),
         multiply_adds=count_macs(model, *(canvas or model.config.image_size)),
-        data=data.name,
-        split=data.split or (published.split if published else ""),
-        source=_SOURCES[data.name](data, model.config.image_size) if data.name in _SOURCES else "",
     )
 
 
-def _short(weights: str) -> str:
+def data_facts(data: DataConfig, *, name: str = "", canvas: tuple[int, int] = (0, 0)) -> RunFacts:
+    """What a file of scores says about the data alone.
+
+    Args:
+        data: what is scored on.
+        name: what the scored network is called in tables.
+        canvas: (height, width) of the images that are made to measure, if the data names none.
+    """
+    published = PUBLISHED.get(data.name)
+    return RunFacts(
+        name=name,
+        data=data.name,
+        split=data.split or (published.split if published else ""),
+        source=_SOURCES[data.name](data, canvas) if data.name in _SOURCES else "",
+    )
+
+
+def short_name(weights: str) -> str:
+    """What weights are called: as they were named, or the last two parts of a longer path."""
     return Path(*Path(weights).parts[-2:]).as_posix()
 
 
@@ -101,9 +118,14 @@ def _shards(data: DataConfig, _: tuple[int, int]) -> str:
     return (data.root or "").replace("\\", "/").rstrip("/").rpartition("/")[2]
 
 
+def _mix(data: DataConfig, _: tuple[int, int]) -> str:
+    return ", ".join(data.sets)
+
+
 _SOURCES: dict[str, Callable[[DataConfig, tuple[int, int]], str]] = {
     "scenes": _scenes,
     "folder": _folder,
     "shards": _shards,
+    "mix": _mix,
 }
-"""What tells the images of a data set whose name and split do not."""
+"""By name of the data set."""

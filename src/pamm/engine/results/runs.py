@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pamm.engine.evaluate import EvalResult, TaskResult
 
@@ -42,19 +43,42 @@ class Run:
 
 
 def read_run(path: Path) -> Run:
-    """Read a file of scores.
+    """Read a file of scores on one data set.
 
     Raises:
         ValueError: if it holds something else, or no word on what was scored.
         OSError: if it cannot be read.
     """
-    try:
-        plain = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: not a JSON file ({error}): give one that `pamm eval --json` wrote") from error
-    if isinstance(plain, Mapping) and isinstance(plain.get("sets"), Mapping):
+    plain = _read(path)
+    if _is_mix(plain):
         names = ", ".join(plain["sets"])
         raise ValueError(f"{path}: holds scores on a mix of data sets ({names}): score one of them on its own")
+    return _run(plain, path)
+
+
+def read_scores(path: Path) -> list[Run]:
+    """Read a file of scores on one data set or several.
+
+    Raises:
+        ValueError: if it holds something else, or no word on what was scored.
+        OSError: if it cannot be read.
+    """
+    plain = _read(path)
+    return [_run(one, path) for one in plain["sets"].values()] if _is_mix(plain) else [_run(plain, path)]
+
+
+def _read(path: Path) -> Any:  # noqa: ANN401  (whatever is in the file)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: not a JSON file ({error}): give one that `pamm eval --json` wrote") from error
+
+
+def _is_mix(plain: object) -> bool:
+    return isinstance(plain, Mapping) and isinstance(plain.get("sets"), Mapping)
+
+
+def _run(plain: object, path: Path) -> Run:
     try:
         result = EvalResult.from_dict(plain, str(path))
     except ValueError as error:

@@ -10,8 +10,13 @@ from pamm.data.files import WriteError
 
 
 @contextmanager
-def only_run(folder: Path) -> Iterator[None]:
+def only_run(folder: Path, *, doing: str = "training", instead: str = "another run.out") -> Iterator[None]:
     """Hold the folder of a run, made if need be; the lock of a process that has died is none.
+
+    Args:
+        folder: the folder.
+        doing: what is done in it, for messages.
+        instead: what to choose if another process holds it.
 
     Raises:
         ValueError: if another process holds it, or nothing can be written there.
@@ -22,7 +27,7 @@ def only_run(folder: Path) -> Iterator[None]:
         lock.acquire()
     except Timeout as error:
         raise ValueError(
-            f"another process is training in {folder}: wait until it ends, stop it, or choose another run.out"
+            f"another process is {doing} in {folder}: wait until it ends, stop it, or choose {instead}"
         ) from error
     except OSError as error:
         reason = error.strerror or str(error)

@@ -1,0 +1,1 @@
+"""Photos larger than memory allows: tile by tile at full detail, blended before they are decoded."""

@@ -1,0 +1,180 @@
+"""The routes of the page, and Gradio's queue before the network.
+
+Gradio queues the predictions, one at a time, and tells each browser its place and progress. The page itself is HTML,
+style sheets and scripts of our own, which fetch nothing from anywhere else.
+"""
+
+import asyncio
+from importlib.resources import files
+from typing import Any
+
+import gradio as gr
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
+
+from pamm import __version__
+from pamm.data.images import ImageError
+from pamm.page.examples import example_photos
+from pamm.page.guard import MOUNT, Guard
+from pamm.page.service import Service
+from pamm.page.settings import PageSettings
+from pamm.page.shelf import GoneError
+from pamm.page.shown import jpeg
+
+_TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+_READERS = 4
+"""How many uploads are received at a time; the others wait."""
+_UPLOAD_SECONDS = 120
+"""How long an upload may take."""
+
+
+def build_app(settings: PageSettings) -> Guard:
+    """Load the weights, make the examples, and put the page together.
+
+    Args:
+        settings: what whoever starts the page chose.
+
+    Returns:
+        An ASGI application.
+
+    Raises:
+        ValueError: if some weights are not there, or there is no such device.
+    """
+    service = Service(settings)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    _add_page(app, service)
+    _add_photos(app, service)
+    _add_results(app, service)
+    _add_errors(app)
+    _add_queue(app, service)
+    return Guard(app, loopback=settings.loopback)
+
+
+def _add_page(app: FastAPI, service: Service) -> None:
+    """The page's own files, what the page must know, and the examples."""
+    folder = files("pamm.page") / "static"
+    static = {item.name: item.read_bytes() for item in folder.iterdir() if item.name.rpartition(".")[2] in _TYPES}
+    examples = [(photo.title, jpeg(photo.pixels)) for photo in example_photos()]
+    settings = service.settings
+    about = {
+        "version": __version__,
+        "weights": list(service.predictors),
+        "tasks": {
+            name: [{"name": task.name, "title": task.title} for task in predictor.tasks]
+            for name, predictor in service.predictors.items()
+        },
+        "max_bytes": settings.max_bytes,
+        "max_pixels": settings.max_pixels,
+        "longest": settings.longest,
+        "examples": [title for title, _ in examples],
+    }
+
+    def file(name: str) -> Response:
+        if name not in static:
+            raise HTTPException(404, "there is nothing here")
+        return Response(static[name], media_type=_TYPES[name.rpartition(".")[2]])
+
+    @app.get("/")
+    async def page() -> Response:
+        return file("page.html")
+
+    @app.get("/static/{name}")
+    async def part(name: str) -> Response:
+        return file(name)
+
+    @app.get("/about")
+    async def facts() -> dict[str, Any]:
+        return about
+
+    @app.get("/examples/{number}")
+    async def example(number: int) -> Response:
+        if not 0 <= number < len(examples):
+            raise HTTPException(404, "there is no such example")
+        return Response(examples[number][1], media_type="image/jpeg")
+
+
+def _add_photos(app: FastAPI, service: Service) -> None:
+    """Taking photos: few at a time are received, and one at a time is decoded."""
+    readers, decoder = asyncio.Semaphore(_READERS), asyncio.Lock()
+    most = service.settings.max_bytes
+    too_large = HTTPException(413, f"the file is larger than {most / 1e6:g} MB: choose a smaller one")
+
+    @app.post("/photos")
+    async def take(request: Request) -> dict[str, Any]:
+        length = request.headers.get("content-length", "0")
+        if length.isdigit() and int(length) > most:
+            raise too_large
+        async with readers:
+            body = bytearray()
+            try:
+                async with asyncio.timeout(_UPLOAD_SECONDS):
+                    async for part in request.stream():
+                        body += part
+                        if len(body) > most:
+                            raise too_large
+            except TimeoutError as error:
+                raise HTTPException(408, "the upload took too long: try again, or choose a smaller file") from error
+            async with decoder:
+                return await run_in_threadpool(service.take, bytes(body))
+
+    @app.get("/photos/{name}")
+    async def photo(name: str) -> Response:
+        return Response(service.photos.get(name)[1], media_type="image/jpeg")
+
+
+def _add_results(app: FastAPI, service: Service) -> None:
+    """Giving maps: pictures, values, and everything packed, of which one at a time is made."""
+    packer = asyncio.Lock()
+
+    @app.get("/results/{name}/maps.zip")
+    async def archive(name: str, request: Request) -> Response:
+        async with packer:
+            packed = await run_in_threadpool(service.archive, name, request.query_params.getlist("task"))
+        headers = {"Content-Disposition": 'attachment; filename="pamm-maps.zip"'}
+        return Response(packed, media_type="application/zip", headers=headers)
+
+    @app.get("/results/{name}/{task}.{kind}")
+    async def part(name: str, task: str, kind: str) -> Response:
+        shown = service.results.get(name).shown.get(task)
+        if shown is not None and kind == "png":
+            return Response(shown.picture, media_type="image/png")
+        if shown is not None and kind == "values":
+            return Response(shown.values, media_type="application/octet-stream", headers={"Content-Encoding": "gzip"})
+        raise HTTPException(404, "there is no such map")
+
+
+def _add_errors(app: FastAPI) -> None:
+    """What is wrong is said in one line under the key that FastAPI and Gradio use as well."""
+
+    def answer(status: int, words: str) -> JSONResponse:
+        return JSONResponse({"detail": words}, status)
+
+    @app.exception_handler(GoneError)
+    async def gone(request: Request, error: GoneError) -> JSONResponse:
+        return answer(410, str(error))
+
+    @app.exception_handler(ImageError)
+    async def unreadable(request: Request, error: ImageError) -> JSONResponse:
+        return answer(422, str(error))
+
+    @app.exception_handler(ValueError)
+    async def wrong(request: Request, error: ValueError) -> JSONResponse:
+        return answer(400, str(error))
+
+
+def _add_queue(app: FastAPI, service: Service) -> None:
+    """Gradio's queue, with the one thing that it does here."""
+
+    # Gradio knows the argument by its default, and makes one for each call
+    def predict(photo: str, weights: str, progress: gr.Progress = gr.Progress()) -> dict[str, Any]:  # noqa: B008
+        try:
+            return service.predict(photo, weights, lambda done, of, words: progress((done, of), desc=words))
+        except ValueError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    with gr.Blocks(analytics_enabled=False) as blocks:
+        names = [gr.Textbox(), gr.Textbox()]
+        gr.Button().click(predict, names, gr.JSON(), api_name="predict", concurrency_limit=1)
+    blocks.queue(max_size=service.settings.queue)
+    gr.mount_gradio_app(app, blocks, path=MOUNT, show_error=False, footer_links=[], run_history=False, ssr_mode=False)
