@@ -36,6 +36,7 @@ SMALL = {
     "--optim.steps 1 --optim.batch_size 1",
     "eval": "--data.length 1 --workers 0",
     "demo": "--scenes 1",
+    "export": "--image_size [128,160]",
 }
 """Options after a command's own that make it quick."""
 SMALLER = {

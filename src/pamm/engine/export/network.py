@@ -15,6 +15,8 @@ from pamm.models.pame import PAMEBlock, Scan
 from pamm.ops.standard_scan import standard_scan
 from pamm.ops.traced_orders import MOST_CELLS, TRACED
 
+OLDEST_TORCH = "2.13"
+"""The oldest version that was tried."""
 MOST_IMAGES = 1024
 """Most images of a batch."""
 TRACED_BATCH = 2
@@ -83,8 +85,12 @@ def trace(network: ExportedNetwork, image_size: tuple[int, int] | None) -> Expor
         image_size: height and width of the images; None leaves both open.
 
     Raises:
-        ValueError: if the network cannot be traced for images of any size.
+        ValueError: if the network cannot be traced for images of any size, or PyTorch is too old.
     """
+    if torch.__version__ < OLDEST_TORCH:
+        raise ValueError(
+            f"torch {torch.__version__} is too old to trace this network: pip install 'torch>={OLDEST_TORCH}'"
+        )
     config = network.model.config
     patch = config.patch_size
     axes: dict[int, Any] = {0: Dim("batch", min=1, max=MOST_IMAGES)}
