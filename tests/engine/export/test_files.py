@@ -16,11 +16,13 @@ from skimage.io import imsave
 import pamm
 from pamm.cli import main
 from pamm.engine.export.export import METADATA_FILE, export
+from pamm.engine.export.network import OLDEST_TORCH
 from pamm.engine.export.onnx_file import lower_precision, run_onnx
 from pamm.models import create_model
 from pamm.tasks import Task
 from toys import MICRO
 
+pytestmark = pytest.mark.skipif(torch.__version__ < OLDEST_TORCH, reason="this torch cannot trace it")
 SIZES = {"pamm_tiny": [(1, 128, 160), (2, 64, 48), (3, 40, 96)], "pamm_small": [(1, 96, 128), (2, 64, 48), (1, 32, 80)]}
 """Batches, heights and widths; none is as traced."""
 

@@ -1,14 +1,16 @@
 """Networks of every kind as graphs: each runs at sizes it was not traced with."""
 
 import pytest
+import torch
 
 from pamm.engine.export.compare import compare
-from pamm.engine.export.network import ExportedNetwork, trace
+from pamm.engine.export.network import OLDEST_TORCH, ExportedNetwork, trace
 from pamm.models import PAMMConfig, create_model
 from pamm.models.build import RELEASED_FORM
 from pamm.models.feature_backbone import backbone_settings
 from toys import MICRO
 
+pytestmark = pytest.mark.skipif(torch.__version__ < OLDEST_TORCH, reason="this torch cannot trace it")
 ONE_STAGE = {**MICRO, "skipped_stages": 3, "tasks": ["semseg", "normals"]}
 SWITCHES = {
     "released": {**RELEASED_FORM, "expert_kernel": 9, "local_branch": True, "scan_directions": 8},

@@ -7,6 +7,7 @@ from cli_checks import fails
 from pamm.engine.export import export as module
 from pamm.engine.export.compare import compare
 from pamm.engine.export.export import export
+from pamm.engine.export.network import OLDEST_TORCH
 from pamm.models import create_model
 from toys import MICRO
 
@@ -34,12 +35,14 @@ def test_options_that_do_not_fit(micro, tmp_path, changes, message):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.skipif(torch.__version__ < OLDEST_TORCH, reason="this torch cannot trace it")
 def test_a_curve_for_one_size_is_refused_for_any_size(tmp_path):
     model = create_model("pamm_tiny", **MICRO, scan_kind="gilbert")
     with pytest.raises(ValueError, match=r"'gilbert' is drawn cell after cell.*give an image_size"):
         export(model, tmp_path / "x.onnx")
 
 
+@pytest.mark.skipif(torch.__version__ < OLDEST_TORCH, reason="this torch cannot trace it")
 def test_numbers_that_differ_keep_the_older_file(micro, tmp_path, monkeypatch):
     out = tmp_path / "x.pt2"
     out.write_text("older")
