@@ -191,7 +191,7 @@ def test_scripts_are_there(page):
         assert (ROOT / script).is_file(), f"{name_of(page)} names {script}"
 
 
-@pytest.mark.parametrize("target", ["demo", "test"])
+@pytest.mark.parametrize("target", ["demo", "docs", "test"])
 def test_make_targets_exist(target):
     readme = (ROOT / "README.md").read_text()
     assert f"make {target}" in readme
