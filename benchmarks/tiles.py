@@ -85,7 +85,7 @@ def main() -> None:
     compared = ways(predictor, arguments.side)
     scores = {name: task_scores(tasks) for name in compared}
     seams: dict[str, list[float]] = {name: [] for name in compared}
-    console = Console()
+    console = Console(width=120)
     for number in track(range(len(scenes)), description="predicting", transient=True, console=console):
         scene = scenes[number]
         labels = to_tensors(scene, tasks, mean=(0, 0, 0), std=(1, 1, 1))["labels"]
@@ -98,7 +98,7 @@ def main() -> None:
                 seams[name].append(worst_seam(maps["depth"], grid))
     table = Table(title=f"{len(scenes)} rooms of {height}×{width}")
     for column in ("", *(f"{task.name} {scores['tiles'][task.name].headline}" for task in tasks), "seam"):
-        table.add_column(column, justify="right" if column else "left")
+        table.add_column(column, justify="right" if column else "left", no_wrap=not column)
     record = {}
     for name, by_task in scores.items():
         values = {task: float(score.compute()[score.headline]) for task, score in by_task.items()}
