@@ -117,7 +117,7 @@ def test_a_killed_run_goes_on_without_doing_a_frame_again(video_predictor, weigh
     assert any(len(found) == 7 for found in later)
     assert all(there.items() <= found.items() for found in later), "a finished part was written again"
     assert not result.failed
-    assert sum(predicted) == 100 - 16 * len(there)
+    assert sum(predicted) == result.frames == 100 - 16 * len(there)
     predicted.clear()
     predict_files(video_predictor, [film], tmp_path / "whole", **options)
     assert sum(predicted) == 100
@@ -147,9 +147,10 @@ def interrupted(video_predictor, film, tmp_path):
     return tmp_path / "out"
 
 
-def test_other_settings_and_files_begin_anew_or_are_refused(interrupted, video_predictor, film, tmp_path, predicted):
+def test_other_settings_and_files_begin_anew_or_are_refused(interrupted, video_predictor, film, short, predicted):
     with pytest.raises(ValueError, match=r"was made with .*--resume"):
-        predict_files(video_predictor, [film], interrupted, write=["values"], resume=True)
+        predict_files(video_predictor, [short, film], interrupted, write=["values"], resume=True)
+    assert not (interrupted / "short").exists()
     assert len(list((interrupted / "film" / FOLDER).glob("[0-9]*.zip"))) >= 2
     os.utime(film)
     predict_files(video_predictor, [film], interrupted, write=["pictures"], resume=True)
