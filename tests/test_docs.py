@@ -106,7 +106,8 @@ def desk(tmp_path, monkeypatch, sets):
     tmp_path.mkdir()
     write_encoder(tmp_path / "runs/vits14")
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
-    imsave(tmp_path / "photo.jpg", photos.chelsea()[::2, ::2])
+    for name in ("photo.jpg", "room.png"):
+        imsave(tmp_path / name, photos.chelsea()[::2, ::2])
     save_checkpoint(tmp_path / "released.pth")
     save_networks(tmp_path / "runs")
     write_nyud(tmp_path / "NYUDv2")
