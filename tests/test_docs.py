@@ -109,7 +109,8 @@ def desk(tmp_path, monkeypatch, sets):
     tmp_path.mkdir()
     write_encoder(tmp_path / "runs/vits14")
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
-    imsave(tmp_path / "photo.jpg", photos.chelsea()[::2, ::2])
+    for name in ("photo.jpg", "room.png"):
+        imsave(tmp_path / name, photos.chelsea()[::2, ::2])
     for name in ("1.jpg", "coast/1.jpg"):
         put(tmp_path / "holiday" / name, photos.coffee()[::8, ::8])
     write_video(tmp_path / "clip.mp4", [photos.chelsea()[:60, :90]] * 3, rate=24.0, codec="mp4v")
