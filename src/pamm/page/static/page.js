@@ -29,11 +29,20 @@ function work(share, words) {
   }
   if (!document.body.classList.contains("working") && NARROW.matches) part("results").scrollIntoView();
   document.body.classList.add("working");
+  allow();
 }
 
 function rest() {
   part("work").hidden = true;
   document.body.classList.remove("working");
+  allow();
+}
+
+/** Let be used what can be used. */
+function allow() {
+  const working = document.body.classList.contains("working");
+  part("blend-all").disabled = !current.result;
+  part("download").disabled = working || !current.result || !cards.chosen().length;
 }
 
 function complain(error) {
@@ -51,7 +60,7 @@ function empty() {
   cards.announce(tasks);
   listTasks(tasks);
   part("space").hidden = true;
-  for (const id of ["blend-all", "download"]) part(id).disabled = true;
+  allow();
 }
 
 /** Carry something out unless something newer is begun; what goes wrong is said. */
@@ -105,7 +114,6 @@ async function look(signal) {
   space.show(shown, photo, part("photo").src);
   listTasks(result.maps);
   cards.setBlend(null, part("blend-all").value);
-  for (const id of ["blend-all", "download"]) part(id).disabled = false;
   say(`${result.maps.length} maps are here, after ${result.seconds.toFixed(1)} seconds in the network.`);
 }
 
@@ -121,7 +129,7 @@ function listTasks(maps) {
     Object.assign(box, { type: "checkbox", name, checked: !cards.hidden.has(name) });
     box.addEventListener("change", () => {
       cards.setHidden(name, !box.checked);
-      part("download").disabled = !cards.chosen().length;
+      allow();
     });
     label.prepend(box);
     return label;
