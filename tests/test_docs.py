@@ -16,10 +16,11 @@ from skimage.io import imsave
 from benchmark_trees import write_nyud, write_pascal
 from folder_toys import put
 from mixed_trees import write_encoder, write_mixed
-from page_server import running
+from page_server import served_and_stopped
 from pamm.benchmarks import BENCHMARKS
 from pamm.cli import INTERRUPTED, main
 from pamm.engine.export.network import OLDEST_TORCH
+from pamm.engine.many.video_file import write_video
 from pamm.engine.plain import read_plain
 from pamm.engine.weights import save_weights
 from pamm.models import PAMMConfig, create_model
@@ -109,6 +110,9 @@ def desk(tmp_path, monkeypatch, sets):
     write_encoder(tmp_path / "runs/vits14")
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
     imsave(tmp_path / "photo.jpg", photos.chelsea()[::2, ::2])
+    for name in ("1.jpg", "coast/1.jpg"):
+        put(tmp_path / "holiday" / name, photos.coffee()[::8, ::8])
+    write_video(tmp_path / "clip.mp4", [photos.chelsea()[:60, :90]] * 3, rate=24.0, codec="mp4v")
     save_checkpoint(tmp_path / "released.pth")
     save_networks(tmp_path / "runs")
     write_nyud(tmp_path / "NYUDv2")
@@ -141,9 +145,7 @@ def run_commands(page, text, desk, request):
             args = [str(room) if arg == REPLICA else arg for arg in args]
         small = SMALL.get(command, "").split()
         if command == "serve":
-            # it serves until it is interrupted
-            with running(*args) as server:
-                assert server.stop() == INTERRUPTED
+            assert served_and_stopped([command, *args]) == INTERRUPTED
             continue
         if command == "train":
             # a second look at the same config starts anew; another config may build on the first one's weights
@@ -189,7 +191,7 @@ def test_scripts_are_there(page):
         assert (ROOT / script).is_file(), f"{name_of(page)} names {script}"
 
 
-@pytest.mark.parametrize("target", ["demo", "test"])
+@pytest.mark.parametrize("target", ["demo", "docs", "test"])
 def test_make_targets_exist(target):
     readme = (ROOT / "README.md").read_text()
     assert f"make {target}" in readme
