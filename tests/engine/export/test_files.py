@@ -129,7 +129,7 @@ def test_lower_precision_is_smaller_and_nearly_the_same(tiny, tmp_path, precisio
 
 def test_torch_program_runs_without_the_package(tmp_path, root):
     """Exported twice in one process, as maps; loaded and run in another that cannot import the package."""
-    model = create_model("pamm_tiny", **MICRO, skipped_stages=3, image_size=(32, 48)).eval()
+    model = create_model("pamm_tiny", **MICRO, skipped_stages=3).eval()
     for name, size in (("first", (32, 48)), ("second", None)):
         export(model, tmp_path / f"{name}.pt2", decode=True, image_size=size)
     image = torch.rand(2, 3, 40, 64)
