@@ -5,15 +5,19 @@ import os
 import re
 import selectors
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+
+from pamm.cli import main
 
 JOIN, NEWS = "/gradio/gradio_api/queue/join", "/gradio/gradio_api/queue/data"
 START_SECONDS = 90
@@ -63,6 +67,29 @@ def running(*options: str) -> Iterator[PageServer]:
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+def served_and_stopped(args: Sequence[str]) -> int:
+    """Serve in this process, interrupt it as Ctrl-C does once it answers, and return the exit code."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+
+    ended = threading.Event()
+
+    def interrupt() -> None:
+        while not ended.wait(0.1):
+            with suppress(httpx.HTTPError):
+                httpx.get(f"http://127.0.0.1:{port}/about").raise_for_status()
+                signal.raise_signal(signal.SIGINT)
+                return
+
+    watcher = threading.Thread(target=interrupt)
+    watcher.start()
+    try:
+        return main([*args, "--port", str(port)])
+    finally:
+        ended.set()
+        watcher.join()
 
 
 def _address(process: "subprocess.Popen[str]") -> str:

@@ -48,8 +48,8 @@ def test_panels_of_scenes_beside_others(weights, tmp_path):
     shutil.copytree(weights, tmp_path / "other")
     args = ["panels", *SCENES, "--weights", weights, "--others", f"Theirs={tmp_path / 'other'}", "--name", "PAMM"]
     svg = draw(tmp_path, *args, "--tasks", "depth", "edge", "--ids", "1", "0")
-    assert all(svg.count(f">{word}</text>") == 2 for word in ("Truth", "PAMM", "Theirs"))
-    assert "Boundaries" in svg
+    assert all(svg.count(f">{word}</text>") == 1 for word in ("Truth", "PAMM", "Theirs"))
+    assert all(svg.count(f">{word}</text>") == 2 for word in ("Depth", "Boundaries"))
     assert "Saliency" not in svg
 
 
@@ -70,7 +70,7 @@ def test_errors_of_scenes(weights, tmp_path):
 def test_gates_are_counted(weights, photo, tmp_path, capsys):
     svg = draw(tmp_path, "gates", photo, photo, "--weights", weights)
     assert "mean gate over 2 images" in svg
-    assert "of 192 gates are 0 for each of 2 images" in capsys.readouterr().out
+    assert "of 192 gates are 0 in all of 2 images" in capsys.readouterr().out
     assert "mean gate over 2 images" in draw(tmp_path, "gates", *SCENES, "--weights", weights)
 
 

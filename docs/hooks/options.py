@@ -35,7 +35,7 @@ def commands() -> str:
         for heading, rows in option_groups(parser):
             nested = any("." in row.dest for row in rows)
             body = table(rows)
-            text.append(folded(f"--{rows[0].dest.split('.')[0]}.…: {heading}", body) if nested else body)
+            text.append(folded(f"`--{rows[0].dest.split('.')[0]}. …` {heading}", body) if nested else body)
     return "\n\n".join(text)
 
 

@@ -12,12 +12,27 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pamm.engine.export.export import export
+    from pamm.engine.predict_files import predict_files
     from pamm.engine.prediction import Prediction
     from pamm.engine.predictor import Predictor, load
+    from pamm.engine.tiles.grid import Tiling
+    from pamm.engine.tiles.predictor import TiledPredictor
     from pamm.models import create_model
     from pamm.tasks import TASKS, Task
 
-__all__ = ["TASKS", "Prediction", "Predictor", "Task", "__version__", "create_model", "export", "load"]
+__all__ = [
+    "TASKS",
+    "Prediction",
+    "Predictor",
+    "Task",
+    "TiledPredictor",
+    "Tiling",
+    "__version__",
+    "create_model",
+    "export",
+    "load",
+    "predict_files",
+]
 
 __version__ = version("pamm")
 
@@ -29,6 +44,9 @@ _HOMES = {
     "Prediction": "pamm.engine.prediction",
     "Predictor": "pamm.engine.predictor",
     "load": "pamm.engine.predictor",
+    "TiledPredictor": "pamm.engine.tiles.predictor",
+    "Tiling": "pamm.engine.tiles.grid",
+    "predict_files": "pamm.engine.predict_files",
 }
 
 

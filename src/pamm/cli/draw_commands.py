@@ -16,6 +16,7 @@ from pamm.engine.figures.comparison import (
     choose_samples,
     chosen_tasks,
     compare,
+    images_of,
     network_source,
     open_source,
     read_photos,
@@ -136,11 +137,11 @@ def gates_command(
     samples, _ = _samples(photos, data, ids, predictor, usual=None)
     means = _with_progress(
         "averaging gates",
-        lambda progress: measure_gates(predictor, [sample.image for sample in samples], progress=progress),
+        lambda progress: measure_gates(predictor, images_of(samples), progress=progress),
     )
     unused = ", ".join(map(str, means.unused())) or "none"
     console.print(
-        f"{means.never_kept()} of {means.mean.size} gates are 0 for each of {means.images} images; "
+        f"{means.never_kept()} of {means.mean.size} gates are 0 in all of {means.counted}; "
         f"experts that nothing keeps: {unused}",
         highlight=False,
         soft_wrap=True,
@@ -205,7 +206,7 @@ def features_command(
     samples, _ = _samples(photos, data, ids, predictor, usual=1)
     found = _with_progress(
         "predicting",
-        lambda progress: record_features(predictor, [sample.image for sample in samples], progress=progress),
+        lambda progress: record_features(predictor, images_of(samples), progress=progress),
     )
     return _written(feature_figure(found, drawn, width=width, dpi=dpi), out, dpi)
 
@@ -255,7 +256,7 @@ def _with_progress(what: str, work: Callable[[Progress], T]) -> T:
 
 def _samples(
     photos: Sequence[Path], data: DataConfig, ids: Sequence[str] | None, predictor: Predictor, *, usual: int | None
-) -> tuple[list[Sample], SampleSource | None]:
+) -> tuple[Sequence[Sample], SampleSource | None]:
     """The images to draw, and the data set that they are from, if they are from one."""
     if photos:
         if ids:

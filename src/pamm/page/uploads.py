@@ -10,6 +10,8 @@ from pamm.engine.colours import Pixels
 
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 """Formats that are tried. Pillow knows many more; some start other programs, and few photos come in them."""
+_HEAVY = {"WEBP": 2}
+"""Formats whose decoders take several times the memory of the others."""
 _TURNED = (5, 6, 7, 8)
 """Orientations of the EXIF data that swap width and height."""
 
@@ -34,12 +36,12 @@ class Photo:
 def read_photo(data: bytes, *, max_pixels: int, longest: int) -> Photo:
     """Read a photo, and reduce a large one.
 
-    The header says how many pixels there are before any is decoded. JPEG is decoded at the reduced size, so that the
-    memory it takes hardly depends on the file.
+    The header says how many pixels there are before any is decoded. JPEG is decoded at about the reduced size; other
+    formats take up to 9 bytes a pixel while they are read.
 
     Args:
         data: a file in one of :data:`FORMATS`.
-        max_pixels: most pixels of the file.
+        max_pixels: most pixels of the file; half of it of WebP, whose decoder takes twice the memory.
         longest: bound on both sides of the photo, pixels.
 
     Raises:
@@ -56,10 +58,11 @@ def read_photo(data: bytes, *, max_pixels: int, longest: int) -> Photo:
             raise ImageError("the picture has more pixels than can be opened here: make it smaller") from error
         with picture:
             columns, rows = picture.size
-            if columns * rows > max_pixels:
+            most = max_pixels // _HEAVY.get(picture.format or "", 1)
+            if columns * rows > most:
                 raise ImageError(
-                    f"the picture has {columns:,} × {rows:,} pixels, more than the {max_pixels / 1e6:g} million that "
-                    "are taken here: make it smaller"
+                    f"the picture has {columns:,} × {rows:,} pixels, more than the {most / 1e6:g} million that are "
+                    f"taken here of {picture.format}: make it smaller"
                 )
             orientation, focal = _camera_notes(picture)
             original = (columns, rows) if orientation in _TURNED else (rows, columns)

@@ -48,6 +48,16 @@ def test_several_tasks_have_a_column_each(comparisons):
     assert (texts.count("Truth"), texts.count("Ours")) == (3, 3)
 
 
+def test_more_who_predict_than_tasks(comparisons):
+    one = comparisons[0]
+    several = dataclasses.replace(one, predictions={name: one.predictions["Ours"] for name in "ABC"})
+    figure = panel_figure([several, one], ALL[:2], dpi=60)
+    texts = [text.get_text() for text in figure.texts]
+    assert texts[:6] == ["Image", "Truth", "A", "B", "C", "Ours"]
+    assert texts.count("Depth") == 2
+    assert len(pictures(figure)) == 2 * 2 + 2 * 4 + 2 * 1
+
+
 def test_nothing_leaves_the_figure_or_overlaps(comparisons):
     for tasks, width in ((ALL, 9.0), (ALL[:1], 3.3), (ALL[:4], 6.9)):
         figure = panel_figure(comparisons[:1], tasks, width=width, dpi=60)

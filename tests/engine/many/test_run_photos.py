@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -303,3 +304,16 @@ def test_ahead_draws_no_more_than_it_must():
         next(results).result()
         assert len(drawn) <= 3
         assert sum(1 for _ in results) == 99
+
+
+def test_threads_of_pytorch_are_as_they_were():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with threads(2) as executor:
+            assert executor.submit(torch.get_num_threads).result() == 1
+            assert torch.get_num_threads() == 3
+        with ThreadPoolExecutor(1) as executor:
+            assert executor.submit(torch.get_num_threads).result() == 3
+    finally:
+        torch.set_num_threads(before)

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from skimage import data as photos
 
+from pamm.engine.predict_files import predict_files
 from pamm.engine.predictor import Predictor, load
 from pamm.engine.tiles.grid import Grid, Tiling
 from pamm.engine.tiles.guide import Guide
@@ -222,3 +224,17 @@ def test_memory_grows_with_the_width_and_not_with_the_area(tmp_path, root):
     _, short, long = (int(line) for line in result.stdout.split())
     raw = 2048 * 256 * 40 * 4
     assert long - short < raw / 4
+
+
+def test_many_photos_come_out_as_each_alone(predictor, tmp_path):
+    """Maps are finished by threads that write, which have fewer threads for the network than this one."""
+    tiled = TiledPredictor(predictor, Tiling(guided=False))
+    np.save(tmp_path / "array.npy", photo(97, 101))
+    for number, size in enumerate([(97, 101), (20, 30), (64, 96)]):
+        Image.fromarray(photo(*size)).save(tmp_path / f"{number}.png")
+    paths = sorted(tmp_path.glob("*.*"))
+    result = predict_files(tiled, paths, tmp_path / "out", write=["values"], workers=2, batch_size=1)
+    assert not result.failed
+    for path, folder in zip(paths, result.done, strict=True):
+        with np.load(folder / "values.npz") as values:
+            assert_same(tiled(path).maps, {name: values[name] for name in TASKS})

@@ -36,21 +36,22 @@ def compare(
 
     Args:
         run: runs the file.
-        model: the network it was made from.
+        model: the network it was made from; it is left in evaluation mode.
         image_size: the only size the file takes; None compares at several.
         decode: whether its outputs are maps.
 
     Returns:
         Images, height and width of what was compared, and the largest differences by task.
     """
-    config = model.eval().config
+    config, device = model.eval().config, next(model.parameters()).device
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in (config.mean, config.std))
     generator = torch.Generator().manual_seed(0)
     sizes = _sizes(config, image_size)
     found = {task.name: Difference(0.0, 0.0) for task in config.tasks}
     for batch, height, width in sizes:
         image = torch.rand(batch, 3, height, width, generator=generator)
-        wanted, got = model((image - mean) / std), run(image)
+        raw = model(((image - mean) / std).to(device))
+        wanted, got = {name: output.cpu() for name, output in raw.items()}, run(image)
         for task in config.tasks:
             now = _difference(task, got[task.name], wanted[task.name], decode=decode)
             worst = found[task.name]

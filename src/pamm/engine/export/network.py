@@ -11,10 +11,12 @@ from torch.export import Dim, ExportedProgram
 
 from pamm import __version__
 from pamm.models import PAMM, PAMMConfig, fuse
-from pamm.models.pame import PAMEBlock
+from pamm.models.pame import PAMEBlock, Scan
 from pamm.ops.standard_scan import standard_scan
 from pamm.ops.traced_orders import MOST_CELLS, TRACED
 
+OLDEST_TORCH = "2.13"
+"""The oldest version that was tried."""
 MOST_IMAGES = 1024
 """Most images of a batch."""
 TRACED_BATCH = 2
@@ -23,12 +25,14 @@ TRACED_GRID = (5, 7)
 """Rows and columns of patches that a graph for any size is traced with: no square, and no side a power of two."""
 
 
-class StandardScan(nn.Module):
+class StandardScan(Scan):
     """The selective scan on tokens, in standard operators."""
 
-    def forward(self, *inputs: Tensor) -> Tensor:
+    def forward(
+        self, x: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, bias: Tensor, orders: Tensor
+    ) -> Tensor:
         """Scan; see :func:`pamm.ops.standard_scan.standard_scan`."""
-        return standard_scan(*inputs)
+        return standard_scan(x, delta, A, B, C, D, bias, orders)
 
 
 class ExportedNetwork(nn.Module):
@@ -46,7 +50,7 @@ class ExportedNetwork(nn.Module):
             fast: whether the scan stays this package's own operator.
         """
         super().__init__()
-        self.model = fuse(model.cpu() if next(model.parameters()).device.type != "cpu" else model)
+        self.model = fuse(model).cpu()
         self.decode = decode
         config = model.config
         self.register_buffer("mean", torch.tensor(config.mean).view(3, 1, 1))
@@ -81,8 +85,12 @@ def trace(network: ExportedNetwork, image_size: tuple[int, int] | None) -> Expor
         image_size: height and width of the images; None leaves both open.
 
     Raises:
-        ValueError: if the network cannot be traced for images of any size.
+        ValueError: if the network cannot be traced for images of any size, or PyTorch is too old.
     """
+    if torch.__version__ < OLDEST_TORCH:
+        raise ValueError(
+            f"torch {torch.__version__} is too old to trace this network: pip install 'torch>={OLDEST_TORCH}'"
+        )
     config = network.model.config
     patch = config.patch_size
     axes: dict[int, Any] = {0: Dim("batch", min=1, max=MOST_IMAGES)}

@@ -31,7 +31,7 @@ def check_installed() -> None:
     """
     try:
         import onnx
-        import onnxruntime
+        import onnxruntime  # type: ignore[import-untyped]
         import onnxscript  # noqa: F401
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(f"{error.name} is not installed: pip install 'pamm[export]'") from error
@@ -106,7 +106,10 @@ def lower_precision(path: Path, precision: Precision) -> None:
         _halve(model)
         onnx.save(model, path)
     else:
-        from onnxruntime.quantization import QuantType, quantize_dynamic
+        from onnxruntime.quantization import (  # type: ignore[import-untyped]
+            QuantType,
+            quantize_dynamic,
+        )
 
         with _quiet():
             quantize_dynamic(

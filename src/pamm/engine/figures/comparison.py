@@ -1,8 +1,9 @@
 """What figures compare: images with their truth and with the maps that one or several networks predict."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar, overload
 
 from pamm.data.images import read_image
 from pamm.data.sample import Sample, SampleSource
@@ -13,6 +14,8 @@ from pamm.engine.predictor import Predictor, load
 from pamm.engine.weights import WEIGHTS_FILE, list_shipped
 from pamm.names import unknown_name
 from pamm.tasks import Task
+
+T = TypeVar("T")
 
 Source = Callable[[Sample, Sequence[Task]], Mapping[str, Map]]
 """Gives the maps of a sample by task name, those of tasks it does not know left out."""
@@ -76,17 +79,45 @@ def open_source(place: str, *, device: str = "cpu", scale: Mapping[str, float] |
     return network_source(load(place, device=device))
 
 
-def read_photos(paths: Iterable[str | Path]) -> list[Sample]:
-    """Photos as samples without labels, named like their files without the suffix.
+class Lazy(Sequence[T]):
+    """Things that are read when they are wanted, so that many of them need not fit into the memory."""
+
+    def __init__(self, length: int, read: Callable[[int], T]) -> None:
+        """Take how many there are, and what reads one by its number."""
+        self.length, self.read = length, read
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return self.length
+
+    @overload
+    def __getitem__(self, place: int) -> T: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[T]: ...
+
+    def __getitem__(self, place: int | slice) -> T | Sequence[T]:
+        """One of them, or some.
+
+        Raises:
+            IndexError: if there is no such one.
+        """
+        if isinstance(place, slice):
+            return [self.read(number) for number in range(self.length)[place]]
+        return self.read(range(self.length)[place])
+
+
+def read_photos(paths: Sequence[str | Path]) -> Sequence[Sample]:
+    """Photos as samples without labels, named like their files without the suffix; read when they are wanted.
 
     Raises:
-        ValueError: if one cannot be read.
+        ValueError: when one is wanted that cannot be read.
     """
-    return [Sample(read_image(path), name=Path(path).stem) for path in paths]
+    return Lazy(len(paths), lambda number: Sample(read_image(paths[number]), name=Path(paths[number]).stem))
 
 
-def choose_samples(dataset: SampleSource, ids: Sequence[str], *, usual: int | None = 3) -> list[Sample]:
-    """Some samples of a data set.
+def choose_samples(dataset: SampleSource, ids: Sequence[str] = (), *, usual: int | None = 3) -> Sequence[Sample]:
+    """Some samples of a data set, read when they are wanted.
 
     Args:
         dataset: the data set.
@@ -94,7 +125,7 @@ def choose_samples(dataset: SampleSource, ids: Sequence[str], *, usual: int | No
         usual: how many of the first, if no one is named; all if None.
 
     Raises:
-        ValueError: if there is no such sample, or it cannot be read.
+        ValueError: if there is no such sample, or, when it is wanted, it cannot be read.
     """
     known = {name: number for number, name in enumerate(getattr(dataset, "ids", ()))}
     numbers = []
@@ -105,7 +136,13 @@ def choose_samples(dataset: SampleSource, ids: Sequence[str], *, usual: int | No
                 raise unknown_name("image in the data", wanted, known)
             raise ValueError(f"no image {wanted!r} in the data: give numbers from 0 to {len(dataset) - 1}")
         numbers.append(number)
-    return [dataset[number] for number in (numbers if ids else range(len(dataset))[:usual])]
+    chosen = numbers if ids else range(len(dataset))[:usual]
+    return Lazy(len(chosen), lambda place: dataset[chosen[place]])
+
+
+def images_of(samples: Sequence[Sample]) -> Sequence[Pixels]:
+    """The images of some samples, read when they are wanted."""
+    return Lazy(len(samples), lambda number: samples[number].image)
 
 
 def chosen_tasks(tasks: Sequence[Task], names: Sequence[str] | None) -> tuple[Task, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,12 +15,16 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from pamm.engine.figures.style import BODY, DPI, FAINT, RULE, SERIES, TEXT, fitted, paper_style
+from pamm.engine.figures.style import BODY, DPI, FAINT, RULE, SERIES, SMALL, TEXT, fitted, paper_style, text_width
 from pamm.metrics import SCORES, task_scores
 from pamm.names import unknown_name
 from pamm.tasks import TASKS
 
 _STAGES = ("train", "val")
+Style = Literal["-", "--", ":"]
+_STYLES: tuple[Style, ...] = ("-", "--", ":")
+Look = tuple[str, Style]
+"""Colour and style of a run's lines."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +118,10 @@ def usual_columns() -> list[str]:
 def chosen_columns(logs: Mapping[str, Log], patterns: Sequence[str] | None = None) -> list[str]:
     """Columns of some logs that fit patterns such as ``val/*/mIoU``, in the order of the patterns.
 
+    Args:
+        logs: the logs by the name of the run.
+        patterns: what the columns are called; the usual ones if left out, losses first.
+
     Raises:
         ValueError: if a pattern that was given fits none.
     """
@@ -123,6 +132,8 @@ def chosen_columns(logs: Mapping[str, Log], patterns: Sequence[str] | None = Non
         if patterns and not fitting:
             raise unknown_name("column in the logs", pattern, known)
         wanted += [name for name in fitting if name not in wanted]
+    if not patterns:
+        wanted.sort(key=lambda name: (not name.endswith("/loss"), known.index(name)))
     if not wanted:
         raise ValueError(f"the logs hold none of the usual columns: name some of {', '.join(known)}")
     return wanted
@@ -162,13 +173,14 @@ def curve_figure(
     down = math.ceil(len(panels) / across)
     figure = Figure(figsize=(width, 1.35 * down + 0.4), dpi=dpi, layout=ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03))
     grid = figure.subplots(down, across, squeeze=False)
-    for axes, (title, names) in zip(grid.flat, panels.items(), strict=False):
-        for colour, log in zip(_colours(len(logs)), logs.values(), strict=True):
+    titles = [fitted(_title(title), width / across - 0.3, size=BODY) for title in panels]
+    size = min(size for _, size in titles)
+    for axes, (title, _), names in zip(grid.flat, titles, panels.values(), strict=False):
+        for look, log in zip(_looks(len(logs)), logs.values(), strict=True):
             for name in names:
                 if name in log:
-                    _draw_series(axes, name, log[name], colour, smooth)
-        text, size = fitted(_title(title), width / across - 0.3, size=BODY)
-        axes.set_title(text, size=size, pad=3, loc="left")
+                    _draw_series(axes, name, log[name], look, smooth)
+        axes.set_title(title, size=size, pad=3, loc="left")
         axes.grid(color=RULE, linewidth=0.4, alpha=0.7)
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
@@ -176,27 +188,32 @@ def curve_figure(
     for axes in grid.flat[len(panels) :]:
         axes.set_visible(False)
     figure.supxlabel("step", size=7, color=FAINT)
-    handles = _handles(logs, panels)
+    handles = _handles(logs, panels, room=width - 0.5)
     if handles:
-        figure.legend(handles=handles, loc="outside upper left", ncols=max(1, int(width / 1.3)), frameon=False)
+        widest = max(text_width(str(handle.get_label()), SMALL) for handle in handles)
+        across = max(1, int((width - 0.1) / (widest + 0.42)))
+        figure.legend(handles=handles, loc="outside upper left", ncols=across, frameon=False, columnspacing=1.2)
     return figure
 
 
-def _draw_series(axes: Axes, name: str, series: Series, colour: str, smooth: float) -> None:
+def _draw_series(axes: Axes, name: str, series: Series, look: Look, smooth: float) -> None:
+    colour, style = look
     if name.startswith("val/"):
-        axes.plot(series.steps, series.values, color=colour, label=name, marker="o", markersize=2)
+        axes.plot(series.steps, series.values, color=colour, linestyle=style, label=name, marker="o", markersize=2)
         return
     if smooth:
         axes.plot(series.steps, series.values, color=colour, alpha=0.18, linewidth=0.6)
-    axes.plot(series.steps, smoothed(series.values, smooth), color=colour, label=name, alpha=0.55, linewidth=0.9)
+    average = smoothed(series.values, smooth)
+    axes.plot(series.steps, average, color=colour, linestyle=style, label=name, alpha=0.55, linewidth=0.9)
 
 
-def _handles(logs: Mapping[str, Log], panels: Mapping[str, Sequence[str]]) -> list[Line2D]:
+def _handles(logs: Mapping[str, Log], panels: Mapping[str, Sequence[str]], *, room: float) -> list[Line2D]:
     """What the legend says: runs if there are several, training and validation if one plot holds both."""
     handles = []
     if len(logs) > 1:
         handles = [
-            Line2D([], [], color=colour, label=run) for colour, run in zip(_colours(len(logs)), logs, strict=True)
+            Line2D([], [], color=colour, linestyle=style, label=fitted(run, room, smallest=SMALL)[0])
+            for (colour, style), run in zip(_looks(len(logs)), logs, strict=True)
         ]
     if any(len({name.partition("/")[0] for name in names} & set(_STAGES)) > 1 for names in panels.values()):
         shade = FAINT if len(logs) > 1 else SERIES[0]
@@ -207,8 +224,9 @@ def _handles(logs: Mapping[str, Log], panels: Mapping[str, Sequence[str]]) -> li
     return handles
 
 
-def _colours(count: int) -> list[str]:
-    return [SERIES[place % len(SERIES)] for place in range(count)]
+def _looks(count: int) -> list[Look]:
+    """Colours of some runs, and how their lines are drawn once the colours are used up."""
+    return [(SERIES[place % len(SERIES)], _STYLES[place // len(SERIES) % len(_STYLES)]) for place in range(count)]
 
 
 def _title(name: str) -> str:

@@ -39,6 +39,11 @@ class GateMeans:
     images: int
     """Number of images."""
 
+    @property
+    def counted(self) -> str:
+        """The number of images in words."""
+        return "1 image" if self.images == 1 else f"{self.images} images"
+
     def unused(self) -> tuple[int, ...]:
         """Numbers of the experts, from 1, that are kept for no image, by no task, at no stage and for no parameter."""
         return tuple(int(expert) + 1 for expert in np.flatnonzero(~(self.kept > 0).any(axis=(0, 1, 2))))
@@ -131,8 +136,7 @@ def gate_figure(means: GateMeans, *, width: float = TEXT, dpi: int = DPI) -> Fig
                 axes.set_title(f"Stage {stage}", size=BODY, pad=3)
         figure.text(0.08 / width, up + height / 2 / tall, parameter, size=BODY, weight="bold", va="center", ha="center")
     middle = (left + (width - left - right) / 2) / width
-    counted = "1 image" if means.images == 1 else f"{means.images} images"
-    words = f"expert (mean gate over {counted}; × kept for none of them)"
+    words = f"expert (mean gate over {means.counted}; × kept for none of them)"
     figure.text(middle, 0.08 / tall, words, ha="center", va="center", color=FAINT)
     box = ((width - right + 0.1) / width, bottom / tall, 0.08 / width, 1 - (top + bottom) / tall)
     bar = figure.colorbar(ScalarMappable(norm, _COLORMAP), cax=figure.add_axes(box))

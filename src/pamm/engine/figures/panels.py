@@ -32,9 +32,9 @@ def panel_figure(
 ) -> Figure:
     """Images, their truth, and one map for each that predicts.
 
-    Of one task each image is a row: image, truth, predictions, legend. Of several tasks each is a block with a column
-    for each task: rows for truth and predictions, and legends below. Truth and predictions of one image and task share
-    one range of values.
+    Either each image and task is a row (image, truth, predictions, legend), or each image is a block with a column for
+    each task and rows for truth and predictions, legends below: whichever has more columns. One task is always a row.
+    Truth and predictions of one image and task share one range of values.
 
     Args:
         comparisons: the images. Truth is left out if none has any.
@@ -69,24 +69,33 @@ def lay_out(panels: Sequence[Panel], tasks: Iterable[Task], *, width: float, dpi
     headings = list(dict.fromkeys(heading for panel in panels for heading in panel.lines))
     if not drawn:
         raise ValueError("no map to draw: give images with labels or predictions of the chosen tasks")
-    if len(drawn) == 1:
-        (name,) = (task.name for task in drawn)
-        rows = [
-            TileRow(
-                (panel.image, *(panel.lines.get(heading, {}).get(name) for heading in headings)),
-                keys=panel.keys.get(name, ()),
-            )
-            for panel in panels
-        ]
-        return tile_figure(["Image", *headings], rows, width=width, dpi=dpi)
+    if len(drawn) == 1 or len(headings) > len(drawn):
+        return tile_figure(["Image", *headings], _task_rows(panels, drawn, headings), width=width, dpi=dpi)
+    titles = ["Image", *(task.title for task in drawn)]
+    return tile_figure(titles, _heading_rows(panels, drawn), width=width, dpi=dpi)
+
+
+def _task_rows(panels: Sequence[Panel], tasks: Sequence[Task], headings: Sequence[str]) -> list[TileRow]:
+    """A row for each image and task."""
     rows = []
     for panel in panels:
-        for number, heading in enumerate(panel.lines):
-            tiles = (panel.lines[heading].get(task.name) for task in drawn)
-            last = number == len(panel.lines) - 1
-            keys = ((), *(panel.keys.get(task.name, ()) for task in drawn)) if last else ()
+        for number, task in enumerate(task for task in tasks if task.name in panel.keys):
+            tiles = (panel.lines.get(heading, {}).get(task.name) for heading in headings)
+            label = task.title if len(tasks) > 1 else ""
+            rows.append(TileRow((None if number else panel.image, *tiles), label, keys=panel.keys[task.name]))
+    return rows
+
+
+def _heading_rows(panels: Sequence[Panel], tasks: Sequence[Task]) -> list[TileRow]:
+    """A row for each image and heading."""
+    rows = []
+    for panel in panels:
+        last = len(panel.lines) - 1
+        for number, (heading, found) in enumerate(panel.lines.items()):
+            tiles = (found.get(task.name) for task in tasks)
+            keys = ((), *(panel.keys.get(task.name, ()) for task in tasks)) if number == last else ()
             rows.append(TileRow((None if number else panel.image, *tiles), heading, column_keys=keys))
-    return tile_figure(["Image", *(task.title for task in drawn)], rows, width=width, dpi=dpi)
+    return rows
 
 
 def map_tile(task: Task, array: Map, span: Span) -> Tile:

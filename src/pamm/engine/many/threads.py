@@ -7,6 +7,8 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
+import torch
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -35,12 +37,18 @@ class Room:
 
 @contextmanager
 def threads(count: int) -> Iterator[Executor]:
-    """Some threads; on leaving, what they are at is finished, and what has not begun is dropped."""
-    executor = ThreadPoolExecutor(count)
+    """Some threads; on leaving, what they are at is finished, and what has not begun is dropped.
+
+    PyTorch works with one thread in each of them: they share the processors already.
+    """
+    before = torch.get_num_threads()
+    executor = ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,))
     try:
         yield executor
     finally:
         executor.shutdown(cancel_futures=True)
+        # what one thread sets is also what later ones start with
+        torch.set_num_threads(before)
 
 
 def ahead(submit: Callable[[Item], Result], items: Iterable[Item], *, count: int) -> Iterator[Result]:

@@ -1,6 +1,8 @@
 """A predictor that shows the network large photos at their own size, tile by tile."""
 
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from pamm.engine.tiles.grid import Grid, Tiling
 from pamm.engine.tiles.guide import Guide
 from pamm.engine.tiles.run import predict_tiles
 from pamm.engine.tiles.storage import new_files, new_maps, open_photo
+
+_turn = threading.Lock()
 
 
 class TiledPredictor(Predictor):
@@ -39,6 +43,7 @@ class TiledPredictor(Predictor):
             tasks=[task.name for task in predictor.tasks],
         )
         self.tiling = tiling
+        self._threads = torch.get_num_threads()
 
     def settings(self) -> dict[str, Any]:
         """All that its predictions depend on besides the photo, as plain values; for telling predictions apart."""
@@ -128,16 +133,17 @@ class TiledPredictor(Predictor):
         if self.tiling.guided:
             whole = torch.cat([outputs[task.name][:, item.rows, item.columns].float() for task in self.tasks])
             guide = Guide(whole, height, width, cell=config.patch_size / config.head_scale)
-        predict_tiles(
-            item.photo,
-            maps,
-            grid=self._grid(height, width),
-            tasks=self.tasks,
-            network=self._raw,
-            guide=guide,
-            batch_size=self.tiling.batch_size,
-            progress=progress,
-        )
+        with _all_to_itself(self._threads):
+            predict_tiles(
+                item.photo,
+                maps,
+                grid=self._grid(height, width),
+                tasks=self.tasks,
+                network=self._raw,
+                guide=guide,
+                batch_size=self.tiling.batch_size,
+                progress=progress,
+            )
 
     def _raw(self, tiles: Sequence[Pixels]) -> list[Tensor]:
         """Raw values of tiles at their own size, (channels of all tasks, h, w) each."""
@@ -148,3 +154,15 @@ class TiledPredictor(Predictor):
         outputs = self.forward(torch.stack([item.tensor for item in items]))
         joined = torch.cat([outputs[task.name].float() for task in self.tasks], dim=1)
         return [values[:, item.rows, item.columns] for item, values in zip(items, joined, strict=True)]
+
+
+@contextmanager
+def _all_to_itself(threads: int) -> Iterator[None]:
+    """Let one photo at a time have all threads of PyTorch, whichever thread finishes it: it is predicted there."""
+    with _turn:
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)

@@ -56,7 +56,7 @@ export class Cards {
   }
 
   card(facts, picture, photo) {
-    const element = this.add(facts.name, facts.title, `${facts.title}: place to look at`);
+    const element = this.add(facts.name, facts.title, facts.words);
     const part = (selector) => element.querySelector(selector);
     const card = { facts, element, blend: part("input"), over: part(".over"), values: null };
     card.over.src = picture;
