@@ -69,7 +69,8 @@ def photo(tmp_path_factory):
 
 
 def show(page, photo):
-    page.set_input_files("#file", photo)
+    with page.expect_response("**/*.values"):
+        page.set_input_files("#file", photo)
     page.wait_for_selector("#space:not([hidden])")
     page.wait_for_selector("#work", state="hidden")
 
@@ -103,6 +104,9 @@ def test_each_map_blends_with_the_photo_and_all_do(visit, photo):
     assert edge.locator(".over").evaluate(opacity) == "1"
     page.get_by_label("Blend of all maps with the photo").fill("50")
     assert {one.evaluate(opacity) for one in page.locator(".over").all()} == {"0.5"}
+    depth.get_by_label("Blend of Depth with the photo").fill("25")
+    show(page, photo)
+    assert (depth.locator(".over").evaluate(opacity), edge.locator(".over").evaluate(opacity)) == ("0.25", "0.5")
 
 
 def test_pointing_says_what_every_map_sees(visit, photo, server):

@@ -1,8 +1,10 @@
 """Large photos and many visitors: the server stays alive, within its bound of memory, and answers."""
 
 import io
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
 import httpx
 import numpy as np
@@ -80,6 +82,10 @@ def test_it_ends_quietly_when_interrupted(server):
         taken = client.post("/photos", content=encoded(np.zeros((48, 64, 3), np.uint8), "PNG")).json()["photo"]
         for _ in range(20):
             join(client, [taken, "pamm-tiny-scenes"], "waiting").raise_for_status()
+        # a visitor who leaves in the middle of sending
+        host, port = urlsplit(server.address).netloc.split(":")
+        with socket.create_connection((host, int(port))) as leaving:
+            leaving.sendall(f"POST /photos HTTP/1.1\r\nHost: {host}\r\nContent-Length: 1000\r\n\r\nabc".encode())
         with client.stream("GET", NEWS, params={"session_hash": "waiting"}):
             assert server.stop() == 130
     assert server.process.stdout.read().strip() == "interrupted"

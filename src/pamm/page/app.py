@@ -12,6 +12,7 @@ import gradio as gr
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
+from starlette.requests import ClientDisconnect
 
 from pamm import __version__
 from pamm.data.images import ImageError
@@ -98,13 +99,15 @@ def _add_photos(app: FastAPI, service: Service) -> None:
     """Taking photos: few at a time are received, and one at a time is decoded."""
     readers, decoder = asyncio.Semaphore(_READERS), asyncio.Lock()
     most = service.settings.max_bytes
-    too_large = HTTPException(413, f"the file is larger than {most / 1e6:g} MB: choose a smaller one")
+
+    def too_large() -> HTTPException:
+        return HTTPException(413, f"the file is larger than {most / 1e6:g} MB: choose a smaller one")
 
     @app.post("/photos")
     async def take(request: Request) -> dict[str, Any]:
         length = request.headers.get("content-length", "0")
         if length.isdigit() and int(length) > most:
-            raise too_large
+            raise too_large()
         async with readers:
             body = bytearray()
             try:
@@ -112,9 +115,11 @@ def _add_photos(app: FastAPI, service: Service) -> None:
                     async for part in request.stream():
                         body += part
                         if len(body) > most:
-                            raise too_large
+                            raise too_large()
             except TimeoutError as error:
                 raise HTTPException(408, "the upload took too long: try again, or choose a smaller file") from error
+            except ClientDisconnect as error:
+                raise HTTPException(400, "the upload broke off: try again") from error
             async with decoder:
                 return await run_in_threadpool(service.take, bytes(body))
 

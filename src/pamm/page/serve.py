@@ -48,7 +48,8 @@ def open_socket(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         # sockets add the address to what the system says, names have errors of their own
-        reason = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror
+        number = error.errno or 0
+        reason = os.strerror(number) if number > 0 else error.strerror
         raise ValueError(
             f"cannot listen on {host}, port {port}: {reason}: choose another --port (0 takes a free one) or --host"
         ) from error

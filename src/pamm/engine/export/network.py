@@ -106,7 +106,7 @@ def trace(network: ExportedNetwork, image_size: tuple[int, int] | None) -> Expor
     image = torch.rand(TRACED_BATCH, 3, *image_size)
     try:
         with open_sizes():
-            program = torch.export.export(network, (image,), dynamic_shapes=({**axes},), strict=False)
+            program = torch.export.export(network, (image,), dynamic_shapes=(axes,), strict=False)
     except Exception as error:
         # its exporter has errors of many classes, some with pages of text
         reason = " ".join(str(error).split())[:200]

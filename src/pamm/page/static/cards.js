@@ -13,6 +13,8 @@ export class Cards {
     this.spoken = spoken;
     this.cards = new Map();
     this.hidden = new Set();
+    this.blends = new Map();
+    this.blend = 100;
     this.pointer = null;
   }
 
@@ -42,13 +44,12 @@ export class Cards {
 
   /** Show a result. Resolves to the values by task once they are all here. */
   async show(result, photo, size) {
-    const kept = new Map([...this.cards].map(([name, card]) => [name, card.blend.value]));
     this.clear();
     this.place.style.setProperty("--shape", `${size.width} / ${size.height}`);
     const base = `/results/${result.result}`;
     for (const facts of result.maps) {
       const card = this.card(facts, `${base}/${facts.name}.png`, photo);
-      if (kept.has(facts.name)) this.setBlend(facts.name, kept.get(facts.name));
+      this.setBlend(facts.name, this.blends.get(facts.name) ?? this.blend);
       card.ready = Values.load(`${base}/${facts.name}.values`, facts).then((values) => (card.values = values));
     }
     await Promise.all([...this.cards.values()].map((card) => card.ready));
@@ -122,6 +123,10 @@ export class Cards {
 
   /** Blend one map, or all, with the photo: 0 is the photo alone, 100 the map alone. */
   setBlend(name, value) {
+    if (name === null) {
+      this.blends.clear();
+      this.blend = value;
+    } else this.blends.set(name, value);
     for (const [key, card] of this.cards) {
       if (name !== null && key !== name) continue;
       card.blend.value = value;

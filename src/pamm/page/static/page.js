@@ -29,11 +29,20 @@ function work(share, words) {
   }
   if (!document.body.classList.contains("working") && NARROW.matches) part("results").scrollIntoView();
   document.body.classList.add("working");
+  allow();
 }
 
 function rest() {
   part("work").hidden = true;
   document.body.classList.remove("working");
+  allow();
+}
+
+/** Let be used what can be used. */
+function allow() {
+  const working = document.body.classList.contains("working");
+  part("blend-all").disabled = !current.result;
+  part("download").disabled = working || !current.result || !cards.chosen().length;
 }
 
 function complain(error) {
@@ -51,7 +60,7 @@ function empty() {
   cards.announce(tasks);
   listTasks(tasks);
   part("space").hidden = true;
-  for (const id of ["blend-all", "download"]) part(id).disabled = true;
+  allow();
 }
 
 /** Carry something out unless something newer is begun; what goes wrong is said. */
@@ -69,7 +78,9 @@ async function run(job) {
 }
 
 const usePhoto = (file) => run(async (signal) => {
-  if (file.size > known.max_bytes) throw new Error(`The file has ${megabytes(file.size)} MB, and at most ${megabytes(known.max_bytes)} MB are taken: choose a smaller one.`);
+  if (file.size > known.max_bytes) {
+    throw new Error(`The file has ${megabytes(file.size)} MB, and at most ${megabytes(known.max_bytes)} MB are taken: choose a smaller one.`);
+  }
   work(0, "Sending the photo");
   const told = (share) => work(share < 1 ? share : null, share < 1 ? "Sending the photo" : "Reading the photo");
   const photo = await sendPhoto(file, told, signal);
@@ -92,7 +103,7 @@ function showPhoto(photo) {
 
 async function look(signal) {
   const told = ({ place, seconds, step, steps, words }) => {
-    if (place !== undefined) work(null, place ? `${number.format(place)} ${place > 1 ? "photos are" : "photo is"} before yours${wait(seconds)}` : "Yours is next");
+    if (place !== undefined) work(null, place ? `${before(place)} before yours${wait(seconds)}` : "Yours is next");
     else work(step ? step / steps : null, words);
   };
   const { photo } = current;
@@ -104,11 +115,10 @@ async function look(signal) {
   if (signal.aborted) return;
   space.show(shown, photo, part("photo").src);
   listTasks(result.maps);
-  cards.setBlend(null, part("blend-all").value);
-  for (const id of ["blend-all", "download"]) part(id).disabled = false;
   say(`${result.maps.length} maps are here, after ${result.seconds.toFixed(1)} seconds in the network.`);
 }
 
+const before = (place) => (place > 1 ? `${number.format(place)} photos are` : "One photo is");
 const wait = (seconds) => (seconds ? `, about ${Math.ceil(seconds)} s` : "");
 const megabytes = (bytes) => number.format(Math.round(bytes / 1e5) / 10);
 
@@ -121,7 +131,7 @@ function listTasks(maps) {
     Object.assign(box, { type: "checkbox", name, checked: !cards.hidden.has(name) });
     box.addEventListener("change", () => {
       cards.setHidden(name, !box.checked);
-      part("download").disabled = !cards.chosen().length;
+      allow();
     });
     label.prepend(box);
     return label;

@@ -75,8 +75,7 @@ export class Surface {
         places[at++] = (row + 0.5) / rows;
       }
     }
-    const corners = triangles(depths, rows, columns);
-    const loose = alone(depths, corners);
+    const { corners, loose } = triangles(depths, rows, columns);
     [this.columns, this.pointCount] = [columns, depths.length];
     [this.cornerCount, this.looseCount] = [corners.length, loose.length];
     gl.bindBuffer(gl.ARRAY_BUFFER, this.places);
@@ -119,9 +118,13 @@ export class Surface {
   }
 }
 
-/** Two triangles between each four neighbours, but none across a jump in depth. */
+/**
+ * Two triangles between each four neighbours, but none across a jump in depth. The neighbours there are drawn as points,
+ * so that nothing of the photo is left out.
+ */
 function triangles(depths, rows, columns) {
   const corners = new Uint32Array(6 * (rows - 1) * (columns - 1));
+  const torn = new Uint8Array(depths.length);
   const most = 1 + STEEP / Math.max(rows, columns);
   let count = 0;
   const whole = (a, b, c) => {
@@ -132,18 +135,13 @@ function triangles(depths, rows, columns) {
     for (let column = 0; column < columns - 1; column++) {
       const a = row * columns + column;
       for (const three of [[a, a + columns, a + 1], [a + 1, a + columns, a + columns + 1]]) {
-        if (!whole(...three)) continue;
-        corners.set(three, count);
-        count += 3;
+        if (whole(...three)) {
+          corners.set(three, count);
+          count += 3;
+        } else for (const corner of three) torn[corner] = 1;
       }
     }
   }
-  return corners.subarray(0, count);
-}
-
-/** What no triangle holds: drawn as points, so that nothing of the photo is left out. */
-function alone(depths, corners) {
-  const held = new Uint8Array(depths.length);
-  for (const corner of corners) held[corner] = 1;
-  return Uint32Array.from(depths.keys()).filter((index) => !held[index] && depths[index] > 0);
+  const loose = Uint32Array.from(depths.keys()).filter((index) => torn[index] && depths[index] > 0);
+  return { corners: corners.subarray(0, count), loose };
 }
