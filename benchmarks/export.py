@@ -1,9 +1,9 @@
 """Size, speed and scores of exported files, beside the network they come from.
 
-Run ``python benchmarks/export.py`` (``--help`` lists the options; the extra ``export`` is needed). Every file is made
-anew. Times are medians over rounds in which all take turns, on as many threads each, so that a busy machine slows all
-alike; the ratio is to the fused network in PyTorch, as `pamm predict` runs it. Scores are on rendered scenes that the
-weights never saw.
+Run ``python benchmarks/export.py`` (``--help`` lists the options; the extra ``export`` is needed). Files are made anew,
+which takes minutes. Times are medians over rounds in which all take turns, on as many threads each, so that a busy
+machine slows all alike; the ratio is to the fused network in PyTorch, as `pamm predict` runs it. Scores are on rendered
+scenes that the weights never saw.
 
     python benchmarks/export.py --json benchmarks/results/export.json
 """
@@ -50,10 +50,8 @@ class FileNetwork(nn.Module):
     def __init__(self, model: PAMM, run: Runner) -> None:
         """Take the network, for its config, and what runs the file."""
         super().__init__()
-        self.config, self.run = model.config, run
-        self.device = nn.Parameter(torch.empty(0))
-        self.register_buffer("mean", torch.tensor(model.config.mean).view(3, 1, 1))
-        self.register_buffer("std", torch.tensor(model.config.std).view(3, 1, 1))
+        self.model, self.config, self.run = model, model.config, run
+        self.mean, self.std = (torch.tensor(values).view(3, 1, 1) for values in (model.config.mean, model.config.std))
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Outputs of a normalised image (b, 3, H, W)."""
@@ -77,7 +75,17 @@ class Row:
     """Headline scores by task."""
 
 
-def measure(weights: str, names: list[str], scenes: int, rounds: int, console: Console) -> list[Row]:
+def _runner(file: Path) -> Runner:
+    return run_onnx(file) if file.suffix == ".onnx" else torch.export.load(file).module()
+
+
+def _facts(file: Path, network: FileNetwork, image_size: tuple[int, int] | None) -> tuple[float, float]:
+    """Size in 10⁶ bytes, and largest difference from the network."""
+    _, found = compare(network.run, network.model, image_size=image_size, decode=False)
+    return file.stat().st_size / 1e6, max(difference.relative for difference in found.values())
+
+
+def measure(weights: str, names: list[str], scenes: int, rounds: int, onnx: Path | None, console: Console) -> list[Row]:
     """Export, time and score."""
     model = load_weights(weights)
     config = model.config
@@ -90,18 +98,19 @@ def measure(weights: str, names: list[str], scenes: int, rounds: int, console: C
     }
     with TemporaryDirectory() as folder:
         for name in names:
-            console.print(f"exporting {name}", highlight=False)
-            done = export(model, **{**FILES[name], "out": Path(folder) / FILES[name]["out"]})
-            run = run_onnx(done.out) if done.format == "onnx" else torch.export.load(done.out).module()
-            networks[name] = FileNetwork(model, run)
-            facts[name] = (done.bytes / 1e6, max(found.relative for found in done.differences.values()))
-        for name, precision in LOWER.items() if "ONNX" in names else ():
-            file = Path(folder) / f"{precision}.onnx"
-            shutil.copyfile(Path(folder) / FILES["ONNX"]["out"], file)
-            lower_precision(file, precision)
-            networks[name] = FileNetwork(model, run_onnx(file))
-            _, found = compare(networks[name].run, model, image_size=None, decode=False)
-            facts[name] = (file.stat().st_size / 1e6, max(difference.relative for difference in found.values()))
+            options = FILES[name]
+            file = onnx if onnx and name == "ONNX" else Path(folder) / options["out"]
+            if file != onnx:
+                console.print(f"exporting {name}", highlight=False)
+                export(model, **{**options, "out": file})
+            networks[name] = FileNetwork(model, _runner(file))
+            facts[name] = _facts(file, networks[name], options.get("image_size"))
+            for lower, precision in LOWER.items() if name == "ONNX" else ():
+                smaller = Path(folder) / f"{precision}.onnx"
+                shutil.copyfile(file, smaller)
+                lower_precision(smaller, precision)
+                networks[lower] = FileNetwork(model, _runner(smaller))
+                facts[lower] = _facts(smaller, networks[lower], None)
         works: dict[str, Work] = {name: lambda network=network: network(image) for name, network in networks.items()}
         with torch.inference_mode():
             seconds = in_turns(works, rounds, clock_of("cpu"))
@@ -138,6 +147,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", default="pamm-tiny-scenes", help="of images of 128×160 pixels, for the fixed size")
     parser.add_argument("--files", nargs="+", choices=FILES, default=list(FILES))
+    parser.add_argument(
+        "--onnx", type=Path, help="file of these weights that `pamm export` wrote, instead of a new one"
+    )
     parser.add_argument("--scenes", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -156,7 +168,7 @@ def main() -> None:
         "{machine}, torch {torch}, onnxruntime {onnxruntime}, {threads} thread(s), load {load:.1f} at the start, "
         "{scenes} scenes".format_map(record)
     )
-    rows = measure(arguments.weights, arguments.files, arguments.scenes, arguments.rounds, console)
+    rows = measure(arguments.weights, arguments.files, arguments.scenes, arguments.rounds, arguments.onnx, console)
     console.print(results_table(rows))
     if arguments.json:
         arguments.json.write_text(json.dumps({**record, "rows": [asdict(row) for row in rows]}, indent=1) + "\n")

@@ -70,7 +70,7 @@ def test_errors_of_scenes(weights, tmp_path):
 def test_gates_are_counted(weights, photo, tmp_path, capsys):
     svg = draw(tmp_path, "gates", photo, photo, "--weights", weights)
     assert "mean gate over 2 images" in svg
-    assert "of 192 gates are 0 in all of 2 images" in capsys.readouterr().out
+    assert "of 192 gates are 0 throughout 2 images" in capsys.readouterr().out
     assert "mean gate over 2 images" in draw(tmp_path, "gates", *SCENES, "--weights", weights)
 
 

@@ -70,3 +70,10 @@ def test_ray_that_is_not_installed(desk, capsys, monkeypatch):
     text = fails(capsys, "predict", "small.png", "--weights", "weights", "--engine", "ray", "-o", "maps")
     assert "pip install 'pamm[ray]'" in text
     assert not list((desk / "maps").iterdir())
+
+
+def test_a_cluster_that_is_not_there(desk, capsys):
+    words = ["predict", "small.png", "--weights", "weights", "--engine", "ray", "-o", "maps", "--ray-address"]
+    for address in ("127.0.0.1:9", "ray://127.0.0.1:9"):
+        assert f"nobody answers at {address}" in fails(capsys, *words, address)
+    assert not list((desk / "maps").iterdir())

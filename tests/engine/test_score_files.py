@@ -2,20 +2,25 @@
 
 import json
 
+import cv2
 import numpy as np
 import pytest
 import torch
 import yaml
 from PIL import Image
 
+from benchmark_trees import write_nyud
 from cli_checks import fails
 from folder_toys import put
 from pamm.cli import main
 from pamm.data.folder import FolderDataset
+from pamm.data.nyud import NYUDDataset
+from pamm.engine.boundaries.folders import score_folders
 from pamm.engine.evaluate import evaluate
 from pamm.engine.predict_files import predict_files
 from pamm.engine.predictor import Predictor
 from pamm.engine.score_files import read_prediction, score_files
+from pamm.metrics.boundary import PROTOCOLS
 from pamm.models import create_model
 from pamm.tasks import TASKS
 from toys import MICRO, Rectangles
@@ -88,6 +93,21 @@ def test_a_grey_level_counts_at_the_threshold_that_it_is(truth, dataset):
     scores = score_files(truth, dataset, scale={"depth": 0.001}).tasks["saliency"].scores
     assert scores["maxF_plain"] == 100
     assert scores["maxF"] < 100
+
+
+def test_boundaries_of_a_benchmark_by_its_protocol(tmp_path):
+    write_nyud(tmp_path, size=(120, 160))
+    dataset = NYUDDataset(tmp_path, split="val", scoring=True)
+    for name in dataset.ids:
+        line = np.zeros((120, 160), np.uint8)
+        line[:, 80] = 255
+        put(tmp_path / f"edge/{name}.png", line)
+        put(tmp_path / f"maps/edge/{name}.png", cv2.GaussianBlur(line, (7, 7), 1.5))
+    result = score_files(tmp_path / "maps", dataset).tasks["edge"]
+    by_folder = score_folders(tmp_path / "maps/edge", tmp_path / "edge", PROTOCOLS["nyud"], ids=dataset.ids)
+    assert result.headline == "odsF"
+    assert result.value == pytest.approx(100 * by_folder.scores.odsF)
+    assert result.constant < 50 < result.value
 
 
 def test_workers_change_nothing(truth, dataset):

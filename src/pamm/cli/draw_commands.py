@@ -141,7 +141,7 @@ def gates_command(
     )
     unused = ", ".join(map(str, means.unused())) or "none"
     console.print(
-        f"{means.never_kept()} of {means.mean.size} gates are 0 in all of {means.counted}; "
+        f"{means.never_kept()} of {means.mean.size} gates are 0 throughout {means.counted}; "
         f"experts that nothing keeps: {unused}",
         highlight=False,
         soft_wrap=True,

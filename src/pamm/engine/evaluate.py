@@ -168,14 +168,15 @@ def _describe(task: Task) -> str:
 class Totals:
     """The scores of several tasks as batches come, and those of the best constant prediction."""
 
-    def __init__(self, tasks: Sequence[Task]) -> None:
+    def __init__(self, tasks: Sequence[Task], *, scored: Sequence[Task] | None = None) -> None:
         """Start with nothing.
 
         Args:
-            tasks: what is scored.
+            tasks: what the labels are of.
+            scored: the same tasks as their scores are to see them, if what is scored is no raw output of a network.
         """
         self._tasks = {task.name: task for task in tasks}
-        self._scores, self._constants = task_scores(tasks), best_constants(tasks)
+        self._scores, self._constants = task_scores(tasks if scored is None else scored), best_constants(tasks)
         self._labelled: set[str] = set()
 
     def update(self, name: str, output: Tensor, label: Tensor) -> None:
@@ -183,7 +184,7 @@ class Totals:
 
         Args:
             name: the task's.
-            output: (b, channels, H, W), raw values of a network, on the CPU.
+            output: what its score takes, on the CPU; of a network the raw values (b, channels, H, W).
             label: (b, label_channels, H, W).
         """
         self._scores[name].update(output, label)

@@ -29,6 +29,8 @@ class FilesResult:
     which only a part could be read, whose folder is among those that are done."""
     kept: list[Path] = field(default_factory=list)
     """Folders that were finished before."""
+    frames: int = 0
+    """Frames of videos that were predicted now, and not in an earlier run that was interrupted."""
 
 
 def predict_files(
@@ -103,7 +105,7 @@ def _result(
     sources: Iterable[Source], job: Job, outcomes: Mapping[str, Outcome], finished: Collection[str]
 ) -> FilesResult:
     """What became of all sources, in their order."""
-    result = FilesResult()
+    result = FilesResult(frames=sum(outcome.frames for outcome in outcomes.values()))
     for source in sources:
         if source.name in finished:
             result.kept.append(job.folder(source))

@@ -74,7 +74,8 @@ def score_files(
         raise ValueError(f"scale: {unknown_name('predicted task', unknown, files)}")
     chosen = _chosen(folder, dataset.ids, files, partial=partial)
     pairs = _Pairs(dataset, chosen, files, tasks, scale or {})
-    totals = Totals([_MapTask(**{field.name: getattr(task, field.name) for field in fields(task)}) for task in tasks])
+    as_maps = [_MapTask(**{field.name: getattr(task, field.name) for field in fields(task)}) for task in tasks]
+    totals = Totals(tasks, scored=as_maps)
     failed: dict[str, str] = {}
     for count, item in enumerate(DataLoader(pairs, batch_size=None, num_workers=workers), start=1):
         if isinstance(item, Unreadable):

@@ -139,7 +139,7 @@ class Encoder(LayeredEncoder):
             embedded = embedded + resize_position(self.position, grid, antialias=self.antialias)
         tokens = embedded.flatten(2).mT  # (b, L, C)
         leading = [
-            token.expand(len(tokens), -1, -1) for token in (self.class_token, self.registers) if token is not None
+            token.expand(tokens.shape[0], -1, -1) for token in (self.class_token, self.registers) if token is not None
         ]
         if leading:
             tokens = torch.cat((*leading, tokens), dim=1)

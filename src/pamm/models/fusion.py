@@ -73,8 +73,8 @@ class Head(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """(b, d, h, w) → (b, channels, scale·h, scale·w)."""
         rows = maps.permute(2, 0, 3, 1)  # (h, b, w, d): positions before channels until the last map has made few
-        small = self.scale == 1 or is_open(*rows.shape)
-        large = enlarged_conv_naive if small else enlarged_conv
+        direct = self.scale == 1 or is_open(*rows.shape)
+        large = enlarged_conv_naive if direct else enlarged_conv
         hidden = large(rows, self.conv.weight, self.conv.bias, scale=self.scale)
         # for the norm, one tall channels-last map
         normed = self.norm(hidden.flatten(0, 1)[None].permute(0, 3, 1, 2)).permute(0, 2, 3, 1)

@@ -18,7 +18,7 @@ def standard_scan(
 
     tasks, batch, length, width = x.shape
     paths = len(orders)
-    rate = A.mT.contiguous()  # (T, N, E): channels last, where they lie together
+    rate = A.mT.contiguous()[:, None]  # (T, 1, N, E): channels last, where they lie together
     step = F.softplus(delta + bias[:, None, None])
     visits = orders.mT.flatten()  # (L·K): position by position, all orders
 
@@ -30,13 +30,18 @@ def standard_scan(
     def advance(
         state: Tensor, step_now: Tensor, drive_now: Tensor, B_now: Tensor, C_now: Tensor, rate: Tensor
     ) -> list[Tensor]:
-        """One position of each order: the state (K, T, b, N, E) and Δ, Δx, B, C to the next state and the output."""
-        decay = torch.exp(step_now[..., None, :] * rate[:, None])
-        state = decay * state + drive_now[..., None, :] * B_now[..., None]
-        return [state, torch.matmul(C_now[..., None, :], state).squeeze(-2)]
+        """One position of each order: the state (K, T, b, N, E) to the next one and its output (K, T, b, 1, E)."""
+        state = torch.exp(step_now * rate) * state + B_now * drive_now
+        return [state, torch.matmul(C_now, state)]
 
     start = x.new_zeros(paths, tasks, batch, A.shape[-1], width)
-    _, outputs = scan_op(advance, [start], [in_order(tokens) for tokens in (step, step * x, B, C)], (rate,))
+    # whatever can be done before the recurrence is: each operation of a step costs more than its arithmetic
+    over_states, over_channels = -2, -1
+    inputs = [
+        in_order(tokens).unsqueeze(axis)
+        for tokens, axis in ((step, over_states), (step * x, over_states), (B, over_channels), (C, over_states))
+    ]
+    _, outputs = scan_op(advance, [start], inputs, (rate,))
     # where in (L, K) the order k visits each position
     steps = torch.arange(length, device=x.device).expand(paths, -1)
     visited = torch.zeros_like(orders).scatter(1, orders, steps) * paths

@@ -13,11 +13,12 @@ from toys import MICRO
 pytestmark = pytest.mark.skipif(torch.__version__ < OLDEST_TORCH, reason="this torch cannot trace it")
 ONE_STAGE = {**MICRO, "skipped_stages": 3, "tasks": ["semseg", "normals"]}
 SWITCHES = {
-    "released": {**RELEASED_FORM, "expert_kernel": 9, "local_branch": True, "scan_directions": 8},
-    "no_scan": {"scan": False, "head_scale": 1},
-    "mamba": {"mixing_order": "mamba", "scan_kind": "z", "scan_directions": 1, "encoder": "dinov2"},
-    "registers": {"encoder": "dinov2", "encoder_registers": 2, "scan_kind": "raster", "experts_b": False},
-    "dinov3": {"encoder": "dinov3", "encoder_registers": 4, "scan_kind": "serpentine", "scan_directions": 2},
+    "released": {**RELEASED_FORM, "local_branch": True, "scan_directions": 8},
+    "registers": {"encoder": "dinov2", "encoder_registers": 2, "scan_kind": "z", "mixing_order": "mamba"},
+    "dinov3": {
+        **{"encoder": "dinov3", "encoder_registers": 4, "scan_kind": "serpentine", "scan_directions": 2},
+        **{"experts_b": False, "head_scale": 1},
+    },
 }
 
 

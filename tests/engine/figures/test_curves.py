@@ -83,6 +83,19 @@ def test_figure_shows_the_numbers(tmp_path):
     assert [text.get_text() for text in legend.get_texts()] == ["one $", "two", "training", "validation"]
 
 
+def test_many_runs_are_told_apart(tmp_path):
+    log = read_log(write_log(tmp_path / "run"))
+    figure = curve_figure(
+        {f"{number} {'long name ' * 9}": log for number in range(16)}, columns=["val/loss"], width=3.3
+    )
+    lines = figure.axes[0].lines
+    assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == 16
+    (legend,) = figure.legends
+    names = [text.get_text() for text in legend.get_texts()]
+    assert all(name.endswith("…") for name in names)
+    assert legend.get_window_extent().width <= figure.bbox.width
+
+
 def test_log_of_a_real_run(tmp_path):
     run(tmp_path / "run", steps=3)
     figure = curve_figure({"run": read_log(tmp_path / "run")})

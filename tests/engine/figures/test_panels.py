@@ -8,8 +8,8 @@ from PIL import Image
 
 from pamm.data.sample import Sample
 from pamm.engine.colours import colour_map, value_span
-from pamm.engine.figures import Comparison, compare, open_source, panel_figure, read_photos
-from pamm.engine.figures.comparison import choose_samples, chosen_tasks, network_source, tasks_of
+from pamm.engine.figures import Comparison, compare, network_source, open_source, panel_figure, read_photos
+from pamm.engine.figures.comparison import choose_samples, chosen_tasks, images_of, tasks_of
 from pamm.engine.prediction import Prediction
 from pamm.engine.weights import save_weights
 from pamm.tasks import TASKS
@@ -137,6 +137,24 @@ def test_choice_of_images():
         choose_samples(data, ["rom5"])
     with pytest.raises(ValueError, match="give numbers from 0 to 5"):
         choose_samples(data, ["6"])
+
+
+def test_images_are_read_when_they_are_wanted():
+    class Counted(Rectangles):
+        read = 0
+
+        def __getitem__(self, index):
+            self.read += 1
+            return super().__getitem__(index)
+
+    data = Counted()
+    images = images_of(choose_samples(data, usual=None))
+    assert (len(images), data.read) == (6, 0)
+    assert np.array_equal(images[-1], Rectangles()[5].image)
+    assert data.read == 1
+    assert len(images[1:3]) == 2
+    with pytest.raises(IndexError):
+        images[6]
 
 
 def test_choice_of_tasks(predictor):

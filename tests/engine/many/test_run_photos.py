@@ -3,7 +3,6 @@
 import json
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from pamm.engine.many.batches import plan_batches
 from pamm.engine.many.job import Job
 from pamm.engine.many.photos import predict_batch
 from pamm.engine.many.sources import RECORD, find_sources
-from pamm.engine.many.threads import Room, ahead, threads
 from pamm.engine.predict_files import predict_files as predict_and_write
 from pamm.engine.predictor import Predictor
 from pamm.models import create_model, fuse
@@ -99,6 +97,7 @@ def test_what_is_resumed_equals_what_was_never_interrupted(predictor, photos, tm
     for name in lost:
         (out / name / RECORD).unlink()
         (out / name / "values.npz").write_text("half")
+        (out / name / ".01234567-values.npz").write_text("half")
     before = {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in out.rglob("*.*")}
     seen.clear()
     steps = []
@@ -109,6 +108,7 @@ def test_what_is_resumed_equals_what_was_never_interrupted(predictor, photos, tm
     assert len(result.kept) == len(SIZES) - len(lost)
     assert steps == [(count, 9) for count in range(len(result.kept), 10)]
     assert_alike(out, whole)
+    assert not [path for path in out.rglob(".*")]
     for path, stat in before.items():
         if path.parent.relative_to(out).as_posix() not in lost:
             assert (path.stat().st_ino, path.stat().st_mtime_ns) == stat, f"{path} was written again"
@@ -283,37 +283,3 @@ def test_little_is_read_ahead(predictor, tmp_path, monkeypatch):
     result = predict_files(predictor, [tmp_path / "photos"], tmp_path / "out", batch_size=2)
     assert len(result.done) == 60
     assert most[0] <= 2 * (1 + 3) + 2, "more than three batches and two photos at the writers"
-
-
-def test_room_lets_a_larger_thing_in_alone():
-    room = Room(10)
-    room.enter(4)
-    entered = threading.Event()
-    thread = threading.Thread(target=lambda: (room.enter(25), entered.set()))
-    thread.start()
-    assert not entered.wait(0.05)
-    room.leave(4)
-    assert entered.wait(5)
-    thread.join()
-
-
-def test_ahead_draws_no_more_than_it_must():
-    drawn = []
-    with threads(1) as executor:
-        results = ahead(lambda item: executor.submit(drawn.append, item), iter(range(100)), count=2)
-        next(results).result()
-        assert len(drawn) <= 3
-        assert sum(1 for _ in results) == 99
-
-
-def test_threads_of_pytorch_are_as_they_were():
-    before = torch.get_num_threads()
-    torch.set_num_threads(3)
-    try:
-        with threads(2) as executor:
-            assert executor.submit(torch.get_num_threads).result() == 1
-            assert torch.get_num_threads() == 3
-        with ThreadPoolExecutor(1) as executor:
-            assert executor.submit(torch.get_num_threads).result() == 3
-    finally:
-        torch.set_num_threads(before)

@@ -1,9 +1,12 @@
 """Frames in, videos of maps out."""
 
+import errno
 import os
+import resource
 import signal
 import subprocess
 import sys
+import zipfile
 
 import cv2
 import numpy as np
@@ -114,7 +117,7 @@ def test_a_killed_run_goes_on_without_doing_a_frame_again(video_predictor, weigh
     assert any(len(found) == 7 for found in later)
     assert all(there.items() <= found.items() for found in later), "a finished part was written again"
     assert not result.failed
-    assert sum(predicted) == 100 - 16 * len(there)
+    assert sum(predicted) == result.frames == 100 - 16 * len(there)
     predicted.clear()
     predict_files(video_predictor, [film], tmp_path / "whole", **options)
     assert sum(predicted) == 100
@@ -144,9 +147,10 @@ def interrupted(video_predictor, film, tmp_path):
     return tmp_path / "out"
 
 
-def test_other_settings_and_files_begin_anew_or_are_refused(interrupted, video_predictor, film, tmp_path, predicted):
+def test_other_settings_and_files_begin_anew_or_are_refused(interrupted, video_predictor, film, short, predicted):
     with pytest.raises(ValueError, match=r"was made with .*--resume"):
-        predict_files(video_predictor, [film], interrupted, write=["values"], resume=True)
+        predict_files(video_predictor, [short, film], interrupted, write=["values"], resume=True)
+    assert not (interrupted / "short").exists()
     assert len(list((interrupted / "film" / FOLDER).glob("[0-9]*.zip"))) >= 2
     os.utime(film)
     predict_files(video_predictor, [film], interrupted, write=["pictures"], resume=True)
@@ -239,3 +243,35 @@ def test_photos_and_videos_in_one_folder(video_predictor, short, tmp_path):
     assert (tmp_path / "out/clip-2/depth.png").exists()
     assert steps[0] == (1, 21)
     assert steps[-1] == (21, 21)
+
+
+def test_a_full_disk_ends_the_run_and_keeps_what_is_finished(video_predictor, film, short, tmp_path, monkeypatch):
+    original = zipfile.ZipFile.writestr
+    written = []
+
+    def full(archive, name, data):
+        written.append(name)
+        if len(written) > 2 * 16:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        original(archive, name, data)
+
+    monkeypatch.setattr(zipfile.ZipFile, "writestr", full)
+    result = predict_files(video_predictor, [film, short], tmp_path, write=["overview"], workers=1)
+    assert (result.done, list(result.failed)) == ([], [film])
+    assert "No space left on device" in result.failed[film]
+    assert {path.name for path in (tmp_path / "film").iterdir()} == {FOLDER}
+    assert sorted(path.name for path in (tmp_path / "film" / FOLDER).glob("*.zip")) == [
+        "000000-16.zip",
+        "000001-16.zip",
+    ]
+
+
+def test_a_video_that_could_not_be_written_whole_is_no_video(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (100, 100, 3), dtype=np.uint8)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(ValueError, match="of 20 frames could be written: make room"):
+            write_video(tmp_path / "large.mkv", [pixels] * 20, rate=5.0, codec="FFV1")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -3,13 +3,13 @@
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from pamm import __version__
 from pamm.models import PAMM, PAMMConfig, fuse
 from pamm.models.pame import PAMEBlock, Scan
 from pamm.ops.standard_scan import standard_scan
@@ -106,7 +106,7 @@ def trace(network: ExportedNetwork, image_size: tuple[int, int] | None) -> Expor
     image = torch.rand(TRACED_BATCH, 3, *image_size)
     try:
         with open_sizes():
-            program = torch.export.export(network, (image,), dynamic_shapes=({**axes},), strict=False)
+            program = torch.export.export(network, (image,), dynamic_shapes=(axes,), strict=False)
     except Exception as error:
         # its exporter has errors of many classes, some with pages of text
         reason = " ".join(str(error).split())[:200]
@@ -146,7 +146,7 @@ def describe(config: PAMMConfig, *, image_size: tuple[int, int] | None, decode: 
         precision: numbers that its weights are stored in.
     """
     return {
-        "pamm_version": __version__,
+        "pamm_version": version("pamm"),
         "input": "image: (batch, 3, height, width) float32, RGB in [0, 1]; it is normalised inside",
         "outputs": "maps" if decode else "raw",
         "mean": list(config.mean),

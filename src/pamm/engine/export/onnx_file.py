@@ -5,6 +5,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,14 +30,9 @@ def check_installed() -> None:
     Raises:
         ModuleNotFoundError: naming the extra, if something is not installed.
     """
-    try:
-        import onnx
-        import onnxruntime  # type: ignore[import-untyped]
-        import onnxscript  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(f"{error.name} is not installed: pip install 'pamm[export]'") from error
-    assert onnx
-    assert onnxruntime
+    for name in ("onnx", "onnxruntime", "onnxscript"):
+        if find_spec(name) is None:
+            raise ModuleNotFoundError(f"{name} is not installed: pip install 'pamm[export]'")
 
 
 def write_onnx(program: ExportedProgram, path: Path, tasks: list[str], metadata: Mapping[str, Any]) -> None:
@@ -72,7 +68,7 @@ def write_onnx(program: ExportedProgram, path: Path, tasks: list[str], metadata:
 
 def run_onnx(path: Path) -> Runner:
     """Runs a file in onnxruntime, on as many threads as PyTorch has."""
-    import onnxruntime
+    import onnxruntime  # type: ignore[import-untyped]
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
@@ -118,6 +114,7 @@ def lower_precision(path: Path, precision: Precision) -> None:
     model = onnx.load(path)
     onnx.helper.set_model_props(model, metadata)
     onnx.save(model, path)
+    path.with_name(f"{path.name}.data").unlink(missing_ok=True)
 
 
 def _halve(model: Any) -> None:  # noqa: ANN401  (onnx has no types of its own)

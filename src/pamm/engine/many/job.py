@@ -5,10 +5,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from pamm.data.files import remove_leftovers
 from pamm.engine.colours import Span
-from pamm.engine.many.records import Made, is_finished, made_from, read_record, remove_others
+from pamm.engine.many.records import Made, check_settings, is_finished, made_from, read_record, remove_others
 from pamm.engine.many.sources import RECORD, Source
 from pamm.engine.many.video_file import check_format
+from pamm.engine.many.video_parts import read_state
 from pamm.engine.prediction import PARTS, Prediction, check_parts
 from pamm.names import unknown_name
 
@@ -65,9 +67,14 @@ class Job:
         """Whether the maps of a source are there already, whole, and made by the same settings from the same file.
 
         Raises:
-            OtherSettingsError: if they are there, but of other settings.
+            OtherSettingsError: if they are there, or some frames of a video, but of other settings.
         """
-        return is_finished(source, self.folder(source), self.all_settings(source))
+        folder, settings = self.folder(source), self.all_settings(source)
+        finished = is_finished(source, folder, settings)
+        state = read_state(folder) if source.is_video and not finished else None
+        if state is not None:
+            check_settings(folder, state.made.settings, settings)
+        return finished
 
     def known_failure(self, source: Source) -> str:
         """What was wrong with a finished video of which only a part could be read, or nothing."""
@@ -96,5 +103,6 @@ class Job:
         folder = self.folder(source)
         before = read_record(folder)
         made = replace(made, files=prediction.file_names(self.parts(source)))
+        remove_leftovers(folder, (*made.files, RECORD))
         prediction.save(folder, parts=self.parts(source), spans=self.spans or None, record=(RECORD, made.to_text()))
         remove_others(folder, before, made)

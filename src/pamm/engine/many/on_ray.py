@@ -4,6 +4,8 @@ import copy
 import logging
 import os
 import shutil
+import socket
+import sys
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,6 +26,8 @@ _BLOCKS = 10_000
 """Pieces that are dealt out one by one; of more, several go together."""
 _STORE = 128 << 20
 """Bytes of shared memory on this machine besides twice those of the weights."""
+_PATIENCE = 10
+"""Seconds that a cluster's head may take to answer."""
 
 
 @dataclass(frozen=True)
@@ -122,23 +126,22 @@ def _started(address: str | None, *, cpus: int, store: int) -> Iterator[Mapping[
     # Ray tells its makers what it is used for unless told not to, and users much that does not concern them
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    options: dict[str, Any] = {"address": address}
+    if address is not None:
+        _check_address(address)
+    else:
+        options = {"address": "local", "num_cpus": cpus, "object_store_memory": store, "include_dashboard": False}
+        # whatever the name says, on any system it lets all listen on loopback alone
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     try:
         import ray
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError("spreading a run needs Ray: pip install 'pamm[ray]'") from error
-    options: dict[str, Any] = {"address": address}
-    if address is None:
-        options = {
-            "address": "local",
-            "num_cpus": cpus,
-            "object_store_memory": store,
-            "include_dashboard": False,
-            "_node_ip_address": "127.0.0.1",
-        }
     ours = not ray.is_initialized()
     if ours:
         try:
-            ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
+            with _silence():
+                ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             reason = str(error).strip().partition("\n")[0]
             raise ValueError(f"Ray cannot be reached or started ({reason}): check the address") from error
@@ -147,6 +150,34 @@ def _started(address: str | None, *, cpus: int, store: int) -> Iterator[Mapping[
     finally:
         if ours:
             ray.shutdown()
+
+
+def _check_address(address: str) -> None:
+    """See at once whether somebody is there; Ray would try for minutes."""
+    host, _, port = address.rpartition("://")[2].rstrip("/").rpartition(":")
+    if not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        raise ValueError(
+            f"nobody answers at {address} ({error}): give the address of a cluster's head, or auto on one of its "
+            "machines"
+        ) from error
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep what compiled code says off the terminal; Python's own errors are raised."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _rows(

@@ -42,9 +42,11 @@ class ReadPhoto:
     """A photo that was read."""
 
     source: Source
+    """The photo."""
     made: Made
     """What its maps will have been made from."""
     item: NetworkInput
+    """Its pixels, and the network's input."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +54,7 @@ class PredictedPhoto:
     """A photo that went through the network."""
 
     photo: ReadPhoto
+    """The photo."""
     outputs: Mapping[str, Tensor]
     """Raw values by task, (channels, h, w)."""
 

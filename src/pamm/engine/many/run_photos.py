@@ -21,7 +21,7 @@ from pamm.engine.predictor import Predictor
 _AHEAD = 2
 """Batches that are read while one is predicted."""
 _PIXELS = 1 << 25
-"""So many pixels of photos are being written at a time, at about 50 bytes each; a larger photo is alone."""
+"""So many pixels of photos are being written at a time, at about 70 bytes each; a larger photo is alone."""
 
 
 def run_photos(

@@ -35,7 +35,6 @@ class Video:
             VideoError: if there is no frame in it.
         """
         self._capture = capture
-        self._path = path
         rate = capture.get(cv2.CAP_PROP_FPS)
         self.rate = rate if math.isfinite(rate) and 0 < rate <= 1000 else _RATE
         """Frames per second."""

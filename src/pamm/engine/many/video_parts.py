@@ -67,7 +67,7 @@ class Parts:
         place = folder / FOLDER
         for leftover in place.glob(".*"):
             leftover.unlink()
-        if resume and (state := _read_state(place)) is not None:
+        if resume and (state := read_state(folder)) is not None:
             check_settings(folder, state.made.settings, made.settings)
             if state.made == made:
                 return cls(place, state)
@@ -122,8 +122,10 @@ class Parts:
         shutil.rmtree(self.folder)
 
 
-def _read_state(place: Path) -> State | None:
+def read_state(folder: Path) -> State | None:
+    """What the parts in a folder of maps have in common, or None if there are none."""
+    path = folder / FOLDER / STATE
     try:
-        return build(State, json.loads((place / STATE).read_text(encoding="utf-8")), str(place))
+        return build(State, json.loads(path.read_text(encoding="utf-8")), str(path))
     except (OSError, ValueError):
         return None
