@@ -110,7 +110,7 @@ def test_presets_are_listed_with_their_sizes(site):
 
 def test_files_of_the_repository_are_shown(site):
     page = Page(site / "repository/configs/mixed/train.yaml.html")
-    assert "init" in page.words
+    assert "preset: pamm_small" in page.words
     assert "../../repository" not in page.words
 
 
