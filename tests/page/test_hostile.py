@@ -212,6 +212,11 @@ def test_other_sites_cannot_use_the_server(client, server):
     assert client.post("/photos", content=picture(), headers={"Origin": server.address}).status_code == 200
 
 
+@pytest.mark.parametrize("headers", [{"Host": "["}, {"Host": ""}, {"Origin": "http://["}, {"Origin": "null"}])
+def test_headers_that_make_no_sense_are_refused(client, headers):
+    assert client.post("/photos", content=picture(), headers=headers).status_code in (400, 403, 421)
+
+
 def test_headers_keep_strangers_out(client):
     answer = client.get("/")
     assert "default-src 'none'" in answer.headers["content-security-policy"]

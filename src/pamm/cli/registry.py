@@ -137,7 +137,7 @@ COMMANDS: dict[str, Command] = {
         "pamm.cli.serve_command:serve_command",
     ),
     "export": Command(
-        "Write a network to a file that runs without this package, a torch.export program or ONNX.",
+        "Write a network to a file that runs without this package, once its numbers are compared.",
         "pamm.cli.export_command:export_command",
     ),
     "boundary score": Command(

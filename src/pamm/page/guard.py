@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -81,14 +81,23 @@ class Guard:
         """Status and reason why a request is not passed on, if there is one."""
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if self.loopback and urlsplit(f"//{host}").hostname not in _LOOPBACK:
+        if self.loopback and _machine(f"//{host}", with_port=False) not in _LOOPBACK:
             return 421, "this server serves its own machine alone: start it with --host to let others in"
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and _machine(origin) != host:
             return 403, "another site may not use this server"
         path, method = scope["path"], scope["method"]
         if (path == MOUNT or path.startswith(f"{MOUNT}/")) and (method, path) not in (("POST", JOIN), ("GET", NEWS)):
             return 404, "there is nothing here"
+        return None
+
+
+def _machine(address: str, *, with_port: bool = True) -> str | None:
+    """The machine that an address names, or None if it names none."""
+    try:
+        parts = urlsplit(address)
+        return (parts.netloc if with_port else parts.hostname) or None
+    except ValueError:
         return None
 
 
@@ -98,10 +107,13 @@ async def _call(request: Request) -> bytes | None:
     Gradio would fetch what an address in the data names, and look at files that paths name; words are just words.
     """
     body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > _LONGEST_CALL:
-            return None
+    try:
+        async for part in request.stream():
+            body += part
+            if len(body) > _LONGEST_CALL:
+                return None
+    except ClientDisconnect:
+        return None
     try:
         plain = json.loads(body)
     except (ValueError, RecursionError):

@@ -3,13 +3,13 @@
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from pamm import __version__
 from pamm.models import PAMM, PAMMConfig, fuse
 from pamm.models.pame import PAMEBlock, Scan
 from pamm.ops.standard_scan import standard_scan
@@ -146,7 +146,7 @@ def describe(config: PAMMConfig, *, image_size: tuple[int, int] | None, decode: 
         precision: numbers that its weights are stored in.
     """
     return {
-        "pamm_version": __version__,
+        "pamm_version": version("pamm"),
         "input": "image: (batch, 3, height, width) float32, RGB in [0, 1]; it is normalised inside",
         "outputs": "maps" if decode else "raw",
         "mean": list(config.mean),
