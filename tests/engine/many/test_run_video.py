@@ -14,7 +14,7 @@ import pytest
 
 from pamm.engine.colours import colour_map, value_span
 from pamm.engine.many.sources import RECORD
-from pamm.engine.many.video_file import open_video, write_video
+from pamm.engine.many.video_file import CODECS, open_video, write_video
 from pamm.engine.many.video_parts import FOLDER
 from pamm.engine.predict_files import predict_files
 
@@ -199,7 +199,7 @@ def test_of_a_damaged_video_what_can_be_read_is_kept(video_predictor, film, shor
     assert (again.done, again.failed, predicted) == ([], result.failed, [])
 
 
-def test_what_is_no_video(video_predictor, short, tmp_path):
+def test_what_is_no_video(video_predictor, short, tmp_path, capfd):
     (tmp_path / "empty.mp4").touch()
     (tmp_path / "text.mp4").write_text("not a video\n" * 100)
     cut(short, 0.01, tmp_path / "head.mkv")
@@ -212,6 +212,7 @@ def test_what_is_no_video(video_predictor, short, tmp_path):
         assert wanted in result.failed[path]
         assert "\n" not in result.failed[path]
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"short"}
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("size", [(47, 63), (2, 2)])
@@ -227,6 +228,13 @@ def test_odd_and_small_sizes(video_predictor, tmp_path, size):
 def test_a_codec_that_is_not_there(tmp_path):
     with pytest.raises(ValueError, match="ABCD cannot hold 8×6 pixels here: choose another format"):
         write_video(tmp_path / "film.mkv", [np.zeros((5, 8, 3), np.uint8)], rate=5.0, codec="ABCD")
+
+
+@pytest.mark.parametrize("suffix", CODECS)
+def test_writing_a_video_says_nothing(tmp_path, capfd, suffix):
+    write_video(tmp_path / f"film.{suffix}", [np.zeros((8, 16, 3), np.uint8)] * 3, rate=5.0, codec=CODECS[suffix])
+    os.write(2, b"but others may\n")
+    assert capfd.readouterr().err == "but others may\n"
 
 
 def test_photos_and_videos_in_one_folder(video_predictor, short, tmp_path):

@@ -158,6 +158,11 @@ def test_photos_of_all_sizes_in_one_batch(predictor):
         np.testing.assert_allclose(prediction.depth, tiled(photo(*size)).depth, atol=1e-4)
 
 
+def test_it_is_made_of_a_predictor(predictor):
+    with pytest.raises(ValueError, match=r"got a PAMM, wanted a predictor"):
+        TiledPredictor(predictor.model)
+
+
 def test_settings_tell_tilings_apart(predictor):
     settings = [
         TiledPredictor(predictor, tiling).settings() for tiling in (Tiling(), Tiling(memory=1), Tiling(guided=False))

@@ -189,7 +189,9 @@ def _rows(
     context = ray.data.DataContext.get_current()
     before = context.enable_progress_bars, context.print_on_execution_start
     context.enable_progress_bars = context.print_on_execution_start = False
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    log = logging.getLogger("ray.data")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
     weights = ray.put(copy.deepcopy(predictor).to("cpu"))
     rows = ray.data.from_items(list(pieces), override_num_blocks=min(len(pieces), _BLOCKS)).flat_map(
         Worker,
@@ -204,4 +206,5 @@ def _rows(
         reason = str(error).strip().rpartition("\n")[2]
         raise ValueError(f"Ray gave up ({reason}): the same command with --resume goes on from here") from error
     finally:
+        log.setLevel(level)
         context.enable_progress_bars, context.print_on_execution_start = before

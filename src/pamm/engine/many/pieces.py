@@ -125,16 +125,7 @@ class Pieces:
             found.append(self._video(left[0], piece["parts"]))
         elif left:
             found += predict_batch(self._predictor, Batch(tuple(sources), missing), self._job)
-        return [
-            {
-                "name": outcome.source.name,
-                "made": outcome.folder is not None,
-                "failure": outcome.failure,
-                "hopeless": outcome.hopeless,
-                "frames": outcome.frames,
-            }
-            for outcome in found
-        ]
+        return [_to_row(outcome) for outcome in found]
 
     def _begin(self, number: int) -> int:
         """Note that a piece is begun; how many times it was."""
@@ -173,7 +164,32 @@ class Worker(Pieces):
         with suppress(OSError):
             os.chdir(setup.folder)
         torch.set_num_threads(setup.threads)
-        super().__init__(ray.get(weights).to(setup.device), setup)
+        super().__init__(ray.get(weights), setup)
+        self._reason = ""
+        try:
+            self._predictor.to(setup.device)
+        except ValueError as error:
+            # raised here, Ray would show it with all of its own doings
+            self._reason = str(error)
+
+    def __call__(self, row: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """As :meth:`Pieces.__call__`; hopeless if the device is not there."""
+        if not self._reason:
+            return super().__call__(row)
+        piece = json.loads(row["piece"])
+        path, name = piece["sources"][piece["wanted"].index(True)]
+        return [_to_row(Outcome(Source(Path(path), name), failure=f"{path}: {self._reason}", hopeless=True))]
+
+
+def _to_row(outcome: Outcome) -> dict[str, Any]:
+    """An outcome as plain values."""
+    return {
+        "name": outcome.source.name,
+        "made": outcome.folder is not None,
+        "failure": outcome.failure,
+        "hopeless": outcome.hopeless,
+        "frames": outcome.frames,
+    }
 
 
 def _stamp(path: Path) -> Stamp:

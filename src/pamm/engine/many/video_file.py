@@ -2,6 +2,7 @@
 
 import math
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,11 +15,17 @@ from pamm.data.images import ImageError, check_file
 from pamm.engine.colours import Pixels
 from pamm.names import unknown_name
 
+# FFmpeg says nothing, unless the user has it otherwise; read once, when the first video is opened
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
 CODECS = {"mp4": "mp4v", "webm": "VP80", "avi": "MJPG", "mkv": "FFV1"}
 """Codecs by the suffix of a video: MPEG-4, VP8 (for browsers), Motion JPEG, and FFV1, which loses nothing."""
 _RATE = 25.0
 """Frames per second of a video that does not say."""
 _MOST_FRAMES = 1 << 31
+_SILENT = 0
+"""OpenCV's level of messages, of which there are none."""
+_STDERR = threading.Lock()
 
 
 class VideoError(ImageError):
@@ -116,7 +123,8 @@ def write_video(path: Path, frames: Iterable[Pixels], *, rate: float, codec: str
             even = cv2.cvtColor(_even(frame), cv2.COLOR_RGB2BGR)
             if writer is None:
                 height, width = even.shape[:2]
-                writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), rate, (width, height))
+                with _no_stderr():
+                    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), rate, (width, height))
                 if not writer.isOpened():
                     raise WriteError(f"{codec} cannot hold {width}×{height} pixels here: choose another format")
             writer.write(even)
@@ -154,11 +162,30 @@ def _count_frames(path: Path) -> int:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep what OpenCV and FFmpeg have to say off the terminal."""
-    # FFmpeg's is read once, when the first video is opened
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    before = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    """Keep what OpenCV has to say of damaged videos off the terminal."""
+    # OpenCV 5 has moved it
+    set_level = cv2.setLogLevel if hasattr(cv2, "setLogLevel") else cv2.utils.logging.setLogLevel
+    before = set_level(_SILENT)
     try:
         yield
     finally:
-        cv2.utils.logging.setLogLevel(before)
+        set_level(before)
+
+
+@contextmanager
+def _no_stderr() -> Iterator[None]:
+    """Close stderr to C: OpenCV tells it the tag of VP8, which WebM has no room for and does well without."""
+    with _STDERR:
+        try:
+            before = os.dup(2)
+        except OSError:  # there is none
+            yield
+            return
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, 2)
+        try:
+            yield
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
+            os.close(nothing)

@@ -35,7 +35,12 @@ class TiledPredictor(Predictor):
         Args:
             predictor: the network, with the maps that are wanted.
             tiling: how photos are cut.
+
+        Raises:
+            ValueError: if it is given a network without its predictor.
         """
+        if not isinstance(predictor, Predictor):
+            raise ValueError(f"got a {type(predictor).__name__}, wanted a predictor: TiledPredictor(pamm.load(...))")
         super().__init__(
             predictor.model,
             resize=predictor.resize,
