@@ -20,6 +20,8 @@ from pamm.engine.export.network import open_sizes
 OPSET = 20
 """Version of ONNX's operators, which onnxruntime 1.17 and newer run."""
 Precision = Literal["float32", "fp16", "int8"]
+MATRIX = ["MatMul", "Gemm"]
+"""Operators that multiply matrices."""
 SMALL = 1024
 """Tensors with fewer numbers keep their precision."""
 
@@ -107,9 +109,17 @@ def lower_precision(path: Path, precision: Precision) -> None:
             quantize_dynamic,
         )
 
+        # onnxruntime has no product of stacks of 8-bit matrices
+        flat = {tensor.name for tensor in model.graph.initializer if len(tensor.dims) == 2}
+        nodes = [node.name for node in model.graph.node if node.op_type in MATRIX and flat & set(node.input)]
         with _quiet():
             quantize_dynamic(
-                model, path, op_types_to_quantize=["MatMul", "Gemm"], per_channel=True, weight_type=QuantType.QInt8
+                model,
+                path,
+                op_types_to_quantize=MATRIX,
+                nodes_to_quantize=nodes,
+                per_channel=True,
+                weight_type=QuantType.QInt8,
             )
     model = onnx.load(path)
     onnx.helper.set_model_props(model, metadata)
