@@ -25,13 +25,12 @@ types: $(INSTALLED)
 unit: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --durations=15
 
-# The documentation as a site, in site/; material's notice on a future version of another program is no warning of ours.
+# The documentation as a site, site/index.html; material's notice on a future version of another program is no warning of ours.
 docs docs-serve: export NO_MKDOCS_2_WARNING = true
 docs: $(INSTALLED)
 	$(BIN)/mkdocs build --strict
 
-# The same in a browser, at http://127.0.0.1:8000, as pages are written. Search needs a server such as this one; all else
-# works from the disk, too.
+# The same in a browser, at http://127.0.0.1:8000, as pages are written.
 docs-serve: $(INSTALLED)
 	$(BIN)/mkdocs serve
 
