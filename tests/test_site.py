@@ -109,8 +109,8 @@ def test_presets_are_listed_with_their_sizes(site):
 
 
 def test_files_of_the_repository_are_shown(site):
-    page = Page(site / "repository/configs/mixed/train.html")
-    assert "init" in page.words
+    page = Page(site / "repository/configs/mixed/train.yaml.html")
+    assert "preset: pamm_small" in page.words
     assert "../../repository" not in page.words
 
 

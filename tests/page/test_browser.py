@@ -75,6 +75,15 @@ def show(page, photo):
     page.wait_for_selector("#work", state="hidden")
 
 
+def redrawn(page, canvas, before):
+    """What is drawn once it is no longer what was there before."""
+    for _ in range(100):
+        if (now := canvas.screenshot()) != before:
+            return now
+        page.wait_for_timeout(100)
+    raise AssertionError("nothing was drawn anew")
+
+
 def values(page):
     return page.locator(".card:visible .value").all_inner_texts()
 
@@ -222,20 +231,17 @@ def test_a_photo_can_be_pasted_dropped_and_taken(visit):
 def test_depth_is_seen_in_three_dimensions(visit, photo):
     page = visit()
     show(page, photo)
+    playwright.expect(page.locator("#focal")).to_contain_text("Assumed, for the photo does not say")
     canvas = page.locator("#canvas")
     canvas.focus()
-    page.wait_for_timeout(300)
-    first = canvas.screenshot()
+    first = redrawn(page, canvas, None)
     assert np.asarray(Image.open(io.BytesIO(first)).convert("L")).std() > 20
     for _ in range(4):
         page.keyboard.press("ArrowRight")
-    page.wait_for_timeout(300)
-    turned = canvas.screenshot()
-    assert turned != first
+    turned = redrawn(page, canvas, first)
     page.locator("#angle").fill("90")
-    assert "Assumed by you" in page.locator("#focal").inner_text()
-    page.wait_for_timeout(300)
-    assert canvas.screenshot() != turned
+    playwright.expect(page.locator("#focal")).to_contain_text("Assumed by you")
+    redrawn(page, canvas, turned)
     page.get_by_label("Colours").select_option("Depth")
     page.get_by_role("radio", name="Points").check()
     assert page.locator("#view-angle").inner_text() == "90°"

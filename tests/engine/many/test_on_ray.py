@@ -75,12 +75,12 @@ def test_a_killed_worker_loses_nothing_and_nothing_is_made_twice(predictor, phot
         steps.append((done, total))
         if not killed:
             stamps.update({path: path.stat() for path in out.rglob("made_from.json")})
-            killed.extend(workers())
+            killed.append(workers()[0])
             os.kill(killed[0], signal.SIGKILL)
 
     result = predict_files(predictor, [photos], out, batch_size=2, workers=2, ray=Ray(device="cpu"), progress=kill_one)
     expected, plain_out = plain
-    assert len(killed) == 2
+    assert killed
     assert len(stamps) < len(expected.done), "the run was over before a worker was killed"
     assert steps == [(count, 17) for count in range(1, 18)]
     assert [folder.name for folder in result.done] == [folder.name for folder in expected.done]
