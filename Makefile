@@ -30,7 +30,8 @@ docs docs-serve: export NO_MKDOCS_2_WARNING = true
 docs: $(INSTALLED)
 	$(BIN)/mkdocs build --strict
 
-# The same in a browser, at http://127.0.0.1:8000, as pages are written.
+# The same in a browser, at http://127.0.0.1:8000, as pages are written. Search needs a server such as this one; all else
+# works from the disk, too.
 docs-serve: $(INSTALLED)
 	$(BIN)/mkdocs serve
 
