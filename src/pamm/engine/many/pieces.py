@@ -6,6 +6,8 @@ the pieces of a process that is gone to another one; what was finished of them i
 
 import json
 import os
+import threading
+import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -161,6 +163,7 @@ class Worker(Pieces):
         """
         import ray
 
+        threading.Thread(target=_end_after, args=(os.getppid(),), daemon=True).start()
         with suppress(OSError):
             os.chdir(setup.folder)
         torch.set_num_threads(setup.threads)
@@ -179,6 +182,13 @@ class Worker(Pieces):
         piece = json.loads(row["piece"])
         path, name = piece["sources"][piece["wanted"].index(True)]
         return [_to_row(Outcome(Source(Path(path), name), failure=f"{path}: {self._reason}", hopeless=True))]
+
+
+def _end_after(parent: int) -> None:
+    """End this process once its parent is gone: on a busy machine Ray has left one behind, with all its memory."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def _to_row(outcome: Outcome) -> dict[str, Any]:
