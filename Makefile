@@ -25,7 +25,8 @@ types: $(INSTALLED)
 unit: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --durations=15
 
-# The documentation as a site, site/index.html; material's notice on a future version of another program is no warning of ours.
+# The documentation as a site, site/index.html; material's notice on a future version of another program is no warning
+# of ours.
 docs docs-serve: export NO_MKDOCS_2_WARNING = true
 docs: $(INSTALLED)
 	$(BIN)/mkdocs build --strict
