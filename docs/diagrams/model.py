@@ -14,7 +14,7 @@ from pamm.tasks import TASKS
 
 def network() -> Diagram:
     """The whole network."""
-    d = Diagram("model_network", 860, 400)
+    d = Diagram("model_network", 880, 400)
     d.box(16, 150, 90, 70, "photo", "3 × H × W", kind="data")
     for number in range(4):
         top = 300 - 85 * number
@@ -30,9 +30,9 @@ def network() -> Diagram:
     d.box(560, 167, 90, 70, "fusion", "of the stages", kind="task")
     for number, task in enumerate(TASKS.values()):
         top = 22 + 60 * number
-        d.box(684, top, 160, 42, task.title, f"{task.channels} channel{'s' * (task.channels > 1)}", kind="task")
+        d.box(684, top, 180, 42, task.title, f"{task.channels} channel{'s' * (task.channels > 1)}", kind="task")
         d.flow((650, 202), (667, 202), (667, top + 21), (684, top + 21))
-    d.words(765, 388, "a head for each task", small=True)
+    d.words(774, 388, "a head for each task", small=True)
     d.key(360, 385)
     return d
 
