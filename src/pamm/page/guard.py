@@ -4,6 +4,7 @@ Gradio answers many more addresses than the page needs: files by path, files by 
 the two of its queue are let through, and of what is sent to the queue only two words reach it.
 """
 
+import asyncio
 import json
 from collections.abc import Mapping
 from urllib.parse import urlsplit
@@ -24,6 +25,7 @@ NEWS = f"{MOUNT}/gradio_api/queue/data"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _LONGEST_CALL = 4096
 _LONGEST_WORD = 200
+_CALL_SECONDS = 20
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
     "media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -108,11 +110,12 @@ async def _call(request: Request) -> bytes | None:
     """
     body = bytearray()
     try:
-        async for part in request.stream():
-            body += part
-            if len(body) > _LONGEST_CALL:
-                return None
-    except ClientDisconnect:
+        async with asyncio.timeout(_CALL_SECONDS):
+            async for part in request.stream():
+                body += part
+                if len(body) > _LONGEST_CALL:
+                    return None
+    except (ClientDisconnect, TimeoutError):
         return None
     try:
         plain = json.loads(body)
