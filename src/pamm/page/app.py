@@ -5,6 +5,7 @@ style sheets and scripts of our own, which fetch nothing from anywhere else.
 """
 
 import asyncio
+from collections.abc import Collection
 from importlib.resources import files
 from typing import Any
 
@@ -32,11 +33,12 @@ _ARCHIVE_SECONDS = 60
 """How long a visitor waits for one of these places."""
 
 
-def build_app(settings: PageSettings) -> Guard:
+def build_app(settings: PageSettings, *, names: Collection[str] | None) -> Guard:
     """Load the weights, make the examples, and put the page together.
 
     Args:
         settings: what whoever starts the page chose.
+        names: what requests may call this machine; None lets them call it anything.
 
     Returns:
         An ASGI application.
@@ -51,7 +53,7 @@ def build_app(settings: PageSettings) -> Guard:
     _add_results(app, service)
     _add_errors(app)
     _add_queue(app, service)
-    return Guard(app, loopback=settings.loopback)
+    return Guard(app, names=names)
 
 
 def _add_page(app: FastAPI, service: Service) -> None:
