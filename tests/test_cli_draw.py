@@ -106,6 +106,7 @@ def test_curves(tmp_path):
         (["panels", "missing.png"], "missing.png"),
         (["panels", "--others", "runs/best"], "got 'runs/best', wanted NAME=PLACE"),
         (["panels", "--others", "Ours=somewhere"], "'Ours' is given twice"),
+        (["errors", *SCENES, "--name", "Truth"], "'Truth' is a heading of figures"),
         (["panels", "--others", "B=missing"], "no weights 'missing'"),
         (["panels", "--ids", "7", *SCENES], "give numbers from 0 to 1"),
         (["panels", "--tasks", "deph", *SCENES], "did you mean 'depth'"),
