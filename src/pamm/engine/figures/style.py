@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 
-from pamm.data.files import WriteError, atomic_write
+from pamm.data.files import atomic_write, check_name
 from pamm.tasks import Colour
 
 COLUMN = 3.3
@@ -80,8 +80,9 @@ def check_figure_file(path: Path) -> None:
     """See that a figure can be written to a file of this name.
 
     Raises:
-        ValueError: if its suffix names no known format.
+        ValueError: if its suffix names no known format, or it is a folder.
     """
+    check_name(path)
     if path.suffix.lower() not in FORMATS:
         raise ValueError(f"{path}: no format for figures: give a name that ends in {', '.join(FORMATS)}")
 
@@ -103,8 +104,6 @@ def save_figure(figure: Figure, path: str | Path, *, dpi: int = DPI) -> Path:
     path = Path(path)
     check_figure_file(path)
     suffix = path.suffix.lower()
-    if path.is_dir():
-        raise WriteError(f"cannot write {path}: it is a folder: give the name of a file")
     with paper_style(), atomic_write(path) as temporary:
         smaller: Any = {"pil_kwargs": {"optimize": True}} if suffix == ".png" else {}
         figure.savefig(temporary, format=suffix[1:], dpi=dpi, metadata=FORMATS[suffix], **smaller)
