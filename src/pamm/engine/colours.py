@@ -106,7 +106,7 @@ def colour_map(task: Task, array: Map, *, span: Span | None = None) -> Pixels:
             coloured = _three_channels(scaled)
         else:
             flat = np.linalg.norm(scaled, axis=2) if array.ndim == 3 else scaled
-            coloured = _table(task)[(flat.clip(0, 1) * 255).round().astype(np.uint8)]
+            coloured = colour_table(task.colormap)[(flat.clip(0, 1) * 255).round().astype(np.uint8)]
     coloured[~valid] = NEUTRAL
     return coloured
 
@@ -142,7 +142,7 @@ def legend(task: Task, *maps: Map, span: Span | None = None, most: int = 10, by_
         unit = f" {task.unit}" if task.unit else ""
         decimals = max(0, 1 - math.floor(math.log10(high - low)))
         ticks = tuple(f"{value:.{decimals}f}{unit}" for value in np.linspace(low, high, 3))
-    return Legend(bar=tuple(_rgb(colour) for colour in _table(task)[:: 255 // 15]), ticks=ticks)
+    return Legend(bar=tuple(_rgb(colour) for colour in colour_table(task.colormap)[:: 255 // 15]), ticks=ticks)
 
 
 def thumbnail(array: Map, longest: int) -> Map:
@@ -200,9 +200,9 @@ def _class_colour(task: Task, index: int) -> Colour:
     return _rgb(np.array(matplotlib.colormaps["tab20"](index % 20)[:3]) * 255)
 
 
-def _table(task: Task) -> Pixels:
-    """The task's colour map in 256 steps, (256, 3)."""
-    colours = matplotlib.colormaps[task.colormap](np.arange(256))[:, :3]
+def colour_table(name: str) -> Pixels:
+    """A colour map of matplotlib in 256 steps, (256, 3)."""
+    colours = matplotlib.colormaps[name](np.arange(256))[:, :3]
     return np.asarray((colours * 255).round(), dtype=np.uint8)
 
 
