@@ -3,6 +3,7 @@
 Figures are matplotlib's own, made without pyplot: nothing is kept between them and no window is opened.
 """
 
+from bisect import bisect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -168,7 +169,6 @@ def fitted(text: str, room: float, *, size: float = SMALL, smallest: float = 5.0
         return text, size
     if wide * smallest / size <= room:
         return text, size * room / wide
-    shown = text
-    while shown and text_width(f"{shown}…", smallest) > room:
-        shown = shown[:-1].rstrip()
-    return f"{shown}…", smallest
+    # to measure takes milliseconds, and there may be many long lines
+    kept = bisect(range(1, len(text)), room, key=lambda count: text_width(f"{text[:count].rstrip()}…", smallest))
+    return f"{text[:kept].rstrip()}…", smallest
