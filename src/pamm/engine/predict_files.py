@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pamm.data.files import WriteError
 from pamm.engine.colours import Span
 from pamm.engine.many.job import Job
 from pamm.engine.many.on_ray import Ray, run_on_ray
@@ -14,6 +14,7 @@ from pamm.engine.many.photos import Outcome
 from pamm.engine.many.run import Tally, run_here
 from pamm.engine.many.sources import Source, find_sources
 from pamm.engine.predictor import Predictor
+from pamm.engine.survival.lock import only_run
 
 _MOST_WORKERS = 8
 
@@ -73,32 +74,30 @@ def predict_files(
         progress: called with the number of photos and frames done, kept or failed, and in all.
 
     Raises:
-        ValueError: if no photo is given, a folder or pattern holds none, the folder cannot be made, or maps to be kept
-            were made with other weights or settings.
+        ValueError: if no photo is given, a folder or pattern holds none, the folder cannot be made, another run writes
+            to it, or maps to be kept were made with other weights or settings.
     """
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}, must be at least 1")
     if workers is not None and workers < 1:
         raise ValueError(f"workers is {workers}, must be at least 1")
     sources = find_sources(inputs, out=out)
-    try:
-        Path(out).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WriteError(f"cannot write to {out}: {error.strerror}: choose a folder you may write to") from error
     job = Job(Path(out), predictor.settings(), None if write is None else tuple(write), video, spans or {})
-    finished = {source.name for source in sources if job.is_finished(source)} if resume else set()
-    tally = Tally(sources, finished, progress)
     outcomes: dict[str, Outcome] = {}
-    common: dict[str, Any] = {"batch_size": batch_size, "resume": resume, "finished": finished, "tally": tally}
-    if ray is None:
-        threads = workers or min(os.cpu_count() or 1, _MOST_WORKERS)
-        run = run_here(predictor, sources, job, workers=threads, **common)
-    else:
-        run = run_on_ray(predictor, sources, job, ray=ray, workers=workers, **common)
-    for outcome in run:
-        if not (outcome.hopeless and any(other.hopeless for other in outcomes.values())):
-            outcomes[outcome.source.name] = outcome
-    return _result(sources, job, outcomes, finished)
+    with only_run(job.out, doing="predicting", instead="another -o"):
+        finished = {source.name for source in sources if job.is_finished(source)} if resume else set()
+        tally = Tally(sources, finished, progress)
+        common: dict[str, Any] = {"batch_size": batch_size, "resume": resume, "finished": finished, "tally": tally}
+        if ray is None:
+            threads = workers or min(os.cpu_count() or 1, _MOST_WORKERS)
+            run = run_here(predictor, sources, job, workers=threads, **common)
+        else:
+            run = run_on_ray(predictor, sources, job, ray=ray, workers=workers, **common)
+        with closing(run):
+            for outcome in run:
+                if not (outcome.hopeless and any(other.hopeless for other in outcomes.values())):
+                    outcomes[outcome.source.name] = outcome
+        return _result(sources, job, outcomes, finished)
 
 
 def _result(
