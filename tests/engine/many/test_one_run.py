@@ -1,6 +1,10 @@
 """One run at a time writes to a folder, and what a killed one left goes."""
 
+import os
 import shutil
+import signal
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -11,6 +15,8 @@ from pamm.engine.many.on_ray import _tries
 from pamm.engine.many.sources import RECORD
 from pamm.engine.predict_files import predict_files
 from pamm.engine.predictor import Predictor
+from pamm.engine.tiles.grid import Tiling
+from pamm.engine.tiles.predictor import TiledPredictor
 from pamm.models import create_model
 from toys import MICRO
 
@@ -78,3 +84,38 @@ def test_what_a_killed_run_on_ray_left_goes(tmp_path):
         assert len(list(tmp_path.iterdir())) == 2
         assert not (tmp_path / ".ray-abc").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["maps"]
+
+
+def test_control_c_ends_what_threads_do_tile_by_tile(predictor, photos, tmp_path, monkeypatch):
+    steps = []
+
+    def progress(done, total):
+        assert threading.current_thread() is not threading.main_thread()
+        steps.append((done, total))
+        if done == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    tiled = TiledPredictor(predictor, Tiling(side=16, batch_size=1), progress=progress)
+    forward = tiled.forward
+    monkeypatch.setattr(tiled, "forward", lambda batch: (time.sleep(0.05), forward(batch))[1])
+    Image.fromarray(np.zeros((320, 320, 3), np.uint8)).save(photos / "large.png")
+    with pytest.raises(KeyboardInterrupt):
+        predict_files(tiled, [photos / "large.png"], tmp_path / "out", write=["values"], workers=1)
+    assert steps[0][1] > 400
+    assert steps == [(done, steps[0][1]) for done in range(1, len(steps) + 1)]
+    assert 3 <= len(steps) < 20
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_mistake_in_arithmetic_does_not_stop_the_others(predictor, photos, tmp_path, monkeypatch):
+    finish = predictor.finish
+
+    def failing(item, outputs):
+        if item.photo[0, 0, 0] == 2:
+            raise OverflowError("cannot convert float infinity to integer")
+        return finish(item, outputs)
+
+    monkeypatch.setattr(predictor, "finish", failing)
+    result = predict_files(predictor, photos, tmp_path / "out", write=["values"])
+    assert len(result.done) == 4
+    assert list(result.failed) == [photos / "2.png"]
