@@ -1,5 +1,6 @@
 """Reading photos and label maps: many kinds of file in, one kind of array or one clear line out."""
 
+import os
 import threading
 import warnings
 from collections.abc import Iterator
@@ -162,9 +163,11 @@ def one_line_errors(name: str) -> Iterator[None]:
 
 
 def check_file(path: Path) -> None:
-    """Raise an :class:`ImageError` if a file is missing or empty."""
+    """Raise an :class:`ImageError` if a file is missing or empty, or a folder that cannot be read."""
     if not path.exists():
         raise MissingFileError(f"{path}: no such file: check the name")
+    if path.is_dir() and not os.access(path, os.R_OK | os.X_OK):
+        raise ImageError(f"{path}: a folder that cannot be read: change its permissions")
     if not path.is_file():
         raise ImageError(f"{path}: not a file: give the name of a picture")
     if path.stat().st_size == 0:

@@ -4,7 +4,7 @@ Nothing here lays out pictures: see :mod:`pamm.engine.draw` for that and :mod:`p
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pamm.names import unknown_name
 from pamm.tasks import Colour, Task
 
 Map = NDArray[Any]
@@ -79,6 +80,27 @@ def value_span(task: Task, *maps: Map) -> Span:
         return (0.0, 1.0)
     low, high = (float(value) for value in np.percentile(values, (1, 99)))
     return (low, high) if high - low > 1e-6 * max(1.0, abs(high)) else (low - 0.5, high + 0.5)
+
+
+def check_spans(tasks: Sequence[Task], spans: Mapping[str, Span]) -> None:
+    """Raise a ValueError if a range of values is given that colours cannot stand for.
+
+    Args:
+        tasks: what the maps show.
+        spans: lowest and highest value of the colours, by task name.
+    """
+    by_name = {task.name: task for task in tasks}
+    for name, (low, high) in spans.items():
+        if name not in by_name:
+            raise unknown_name("task to give a range of values of", name, by_name)
+        if by_name[name].kind in ("classes", "direction"):
+            raise ValueError(
+                f"range of {name}: its colours stand for {by_name[name].kind}, not for values: leave it out"
+            )
+        if not math.isfinite(high - low):
+            raise ValueError(f"range of {name}: from {low:g} to {high:g}: give two finite values")
+        if not low < high:
+            raise ValueError(f"range of {name}: from {low:g} to {high:g}: give the lower value first")
 
 
 def colour_map(task: Task, array: Map, *, span: Span | None = None) -> Pixels:
