@@ -1,87 +1,16 @@
 """The page in a real browser: what a visitor does, sees and hears."""
 
 import io
-import os
 import re
-import shutil
 import zipfile
 
 import numpy as np
 import pytest
 from PIL import Image
-from skimage import data as photos
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+from browsing import playwright, redrawn, show
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-if CHROMIUM is None:
-    pytest.skip("there is no Chromium here", allow_module_level=True)
-
-OPTIONS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --enable-unsafe-swiftshader --use-fake-ui-for-media-stream "
-    "--use-fake-device-for-media-stream"
-).split()
 TASKS = ["semseg", "depth", "normals", "edge", "saliency", "human_parts"]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as found:
-        # the browser keeps its profile where it may write
-        browser = found.chromium.launch(executable_path=CHROMIUM, args=OPTIONS, env={**os.environ})
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def visit(browser, server):
-    """Open the page; nothing may be fetched from elsewhere, and no script may fail."""
-    contexts, asked, wrong = [], [], []
-
-    def open_page(**options):
-        context = browser.new_context(
-            **{"reduced_motion": "reduce", "viewport": {"width": 1280, "height": 900}, **options}
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(30_000)
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda message: message.type == "error" and wrong.append(message.text))
-        page.goto(server.address)
-        page.wait_for_selector("body.ready")
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert [url for url in asked if not url.startswith((server.address, "blob:"))] == []
-    # a refused upload is an error to the console as well
-    assert [text for text in wrong if "Failed to load resource" not in text] == []
-
-
-@pytest.fixture(scope="module")
-def photo(tmp_path_factory):
-    path = tmp_path_factory.mktemp("photo") / "my photo.jpg"
-    Image.fromarray(photos.chelsea()).save(path)
-    return path
-
-
-def show(page, photo):
-    with page.expect_response("**/*.values"):
-        page.set_input_files("#file", photo)
-    page.wait_for_selector("#space:not([hidden])")
-    page.wait_for_selector("#work", state="hidden")
-
-
-def redrawn(page, canvas, before):
-    """What is drawn once it is no longer what was there before."""
-    for _ in range(100):
-        if (now := canvas.screenshot()) != before:
-            return now
-        page.wait_for_timeout(100)
-    raise AssertionError("nothing was drawn anew")
 
 
 def values(page):

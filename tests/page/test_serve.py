@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from pamm.cli import USAGE_ERROR, main
+from pamm.page.serve import addresses, open_socket, own_names
 
 
 @pytest.mark.parametrize(
@@ -13,6 +14,9 @@ from pamm.cli import USAGE_ERROR, main
     [
         (["--weights", "nowhere"], "no weights 'nowhere'"),
         (["--host", "256.0.0.1"], "cannot listen on 256.0.0.1"),
+        (["--host", "a..b"], "cannot listen on a..b: no name of a machine"),
+        (["--host", ""], "host is empty: give an address"),
+        (["--weights"], "--weights names none"),
         (["--longest", "1"], "longest is 1: give a number from 64 to 2048"),
         (["--device", "abacus"], "no device 'abacus' here"),
     ],
@@ -34,3 +38,27 @@ def test_without_gradio_the_extra_is_named(monkeypatch, capsys):
     monkeypatch.delitem(sys.modules, "pamm.page.app", raising=False)
     assert main(["serve", "--port", "0"]) == USAGE_ERROR
     assert "the page needs gradio: pip install 'pamm[page]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("host", "names"),
+    [
+        ("127.0.0.1", {"localhost", "127.0.0.1"}),
+        ("127.0.0.2", {"localhost", "127.0.0.2"}),
+        ("LOCALHOST", {"localhost", "127.0.0.1"}),
+        ("0.0.0.0", None),
+    ],
+)
+def test_requests_must_name_a_machine_that_serves_itself_alone(host, names):
+    with open_socket(host, 0) as listening:
+        found = own_names(listening, host)
+        assert found == names or found == {"localhost", "::1"}
+
+
+def test_addresses_are_those_that_can_be_opened():
+    with open_socket("127.0.0.2", 0) as listening:
+        assert addresses(listening, "127.0.0.2") == [f"http://127.0.0.2:{listening.getsockname()[1]}"]
+    with open_socket("0.0.0.0", 0) as listening:
+        here, elsewhere = addresses(listening, "0.0.0.0")
+        assert here == f"http://127.0.0.1:{listening.getsockname()[1]}"
+        assert "0.0.0.0" not in elsewhere

@@ -76,13 +76,6 @@ def test_settings_out_of_range_are_refused(field, value):
         PageSettings(**{field: value})
 
 
-@pytest.mark.parametrize(
-    ("host", "loopback"), [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False)]
-)
-def test_who_is_let_in(host, loopback):
-    assert PageSettings(host=host).loopback is loopback
-
-
 def test_a_shelf_makes_room_by_what_was_not_used_for_longest():
     shelf = Shelf("thing", room=100)
     first, second = shelf.put("a", 40), shelf.put("b", 40)

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from pamm.data.images import ImageError, read_image
+from pamm.page import uploads
 from pamm.page.uploads import FORMATS, read_photo
 
 BOUNDS = {"max_pixels": 1_000_000, "longest": 128}
@@ -114,10 +115,33 @@ def test_what_is_no_photo_is_explained_in_a_line(data, words):
     assert "\n" not in str(caught.value)
 
 
-def test_of_webp_half_as_many_pixels_are_taken():
+@pytest.mark.parametrize("kind", ["WEBP", "AVIF"])
+def test_of_heavy_formats_half_as_many_pixels_are_taken(kind):
     assert read_photo(encoded(gradient(700, 1000), "PNG"), **BOUNDS).reduced
-    with pytest.raises(ImageError, match=r"more than the 0\.5 million that are taken here of WEBP"):
-        read_photo(encoded(gradient(700, 1000), "WEBP"), **BOUNDS)
+    if kind not in Image.registered_extensions().values():
+        pytest.skip(f"this Pillow reads no {kind}")
+    with pytest.raises(ImageError, match=rf"more than the 0\.5 million that are taken here of {kind}"):
+        read_photo(encoded(gradient(700, 1000), kind), **BOUNDS)
+
+
+def test_a_jpeg_that_repeats_its_scans_is_refused():
+    data = encoded(gradient(60, 100), "JPEG", progressive=True)
+    assert read_photo(data, **BOUNDS).original == (60, 100)
+    last = data[data.rindex(b"\xff\xda") : -2]
+    with pytest.raises(ImageError, match="more than 64 scans"):
+        read_photo(data[:-2] + 64 * last + data[-2:], **BOUNDS)
+
+
+def test_endless_work_ends(monkeypatch):
+    monkeypatch.setattr(uploads, "_SECONDS", -1)
+    for kind in ("JPEG", "PNG", "TIFF"):
+        with pytest.raises(ImageError, match="takes too long to read"):
+            read_photo(encoded(gradient(60, 100), kind), **BOUNDS)
+
+
+def test_pillow_opens_as_many_pixels_as_are_taken(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    assert read_photo(encoded(gradient(600, 1000), "PNG"), **BOUNDS).original == (600, 1000)
 
 
 def test_formats_that_start_programs_are_not_tried():

@@ -1,5 +1,7 @@
 """The command that serves the page."""
 
+from collections.abc import Sequence
+
 from pamm.cli.console import console
 from pamm.page.serve import serve
 from pamm.page.settings import PageSettings
@@ -28,6 +30,8 @@ def serve_command(
         queue: how many photos may wait, the next are turned away.
         device: `cpu`, `cuda`, `mps`, or `auto` for the fastest there is.
     """
+    if weights == []:
+        raise ValueError("--weights names none: name some, or leave it out for all that ship")
     settings = PageSettings(
         weights=tuple(weights or ()),
         host=host,
@@ -40,9 +44,11 @@ def serve_command(
     )
     with console.status("Loading weights and making examples") as status:
 
-        def ready(address: str) -> None:
+        def ready(addresses: Sequence[str]) -> None:
             status.stop()
-            console.print(f"Open {address} (Ctrl-C ends it)", soft_wrap=True)
+            console.print(f"Open {addresses[0]} (Ctrl-C ends it)", soft_wrap=True)
+            for address in addresses[1:]:
+                console.print(f"From other machines: {address}", soft_wrap=True)
 
         serve(settings, ready=ready)
     return 0

@@ -162,6 +162,19 @@ def one_line_errors(name: str) -> Iterator[None]:
         raise ImageError(f"{name}: damaged or cut short ({reason}): copy or save it again") from error
 
 
+@contextmanager
+def pillow_opens(pixels: int) -> Iterator[None]:
+    """Let Pillow open pictures of so many pixels, if that is more than it would; by itself it refuses some."""
+    with _pillow_lock:
+        before = Image.MAX_IMAGE_PIXELS
+        if before is not None:
+            Image.MAX_IMAGE_PIXELS = max(before, pixels)
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
+
+
 def check_file(path: Path) -> None:
     """Raise an :class:`ImageError` if a file is missing or empty, or a folder that cannot be read."""
     if not path.exists():
@@ -186,7 +199,7 @@ def _head(file: Path | BytesIO, max_pixels: int, name: str) -> Image.Image:
     if isinstance(file, Path):
         check_file(file)
     try:
-        with _pillow_opens(max_pixels):
+        with pillow_opens(max_pixels):
             picture = Image.open(file)
     except Image.DecompressionBombError as error:
         raise ImageError(f"{name}: more pixels than Pillow opens: make the picture smaller") from error
@@ -195,19 +208,6 @@ def _head(file: Path | BytesIO, max_pixels: int, name: str) -> Image.Image:
         size = f"{picture.width}×{picture.height}"
         raise ImageError(f"{name}: {size} pixels are more than {max_pixels:,}: make the picture smaller")
     return picture
-
-
-@contextmanager
-def _pillow_opens(pixels: int) -> Iterator[None]:
-    """Let Pillow open pictures of so many pixels, if that is more than it would; by itself it refuses some."""
-    with _pillow_lock:
-        before = Image.MAX_IMAGE_PIXELS
-        if before is not None:
-            Image.MAX_IMAGE_PIXELS = max(before, pixels)
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS = before
 
 
 def _rgb(picture: Image.Image, name: str, *, as_shown: bool = True) -> NDArray[np.uint8]:

@@ -1,12 +1,13 @@
 """What the network says about one photo."""
 
 import zipfile
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
@@ -99,7 +100,8 @@ class Prediction:
                 # what is entered first takes its name last
                 stack.enter_context(atomic_write(folder / record[0])).write_text(record[1], encoding="utf-8")
             for name, write in writers.items():
-                write(stack.enter_context(atomic_write(folder / name)))
+                with stack.enter_context(atomic_write(folder / name)).open("wb") as file:
+                    write(file)
             if record is not None:
                 (folder / record[0]).unlink(missing_ok=True)
         return [folder / name for name in writers]
@@ -110,17 +112,30 @@ class Prediction:
         Raises:
             ValueError: if it cannot be written.
         """
-        with atomic_write(path) as temporary:
-            self._write_values(temporary)
+        with atomic_write(path) as temporary, temporary.open("wb") as file:
+            self._write_values(file)
+
+    def files(self, *, parts: Collection[str] = PARTS) -> Iterator[tuple[str, bytes]]:
+        """What :meth:`save` writes, file by file, without a folder: name and bytes.
+
+        Raises:
+            ValueError: if there is no such part.
+        """
+        for name, write in self._writers(parts, None).items():
+            file = BytesIO()
+            write(file)
+            yield name, file.getvalue()
 
     def file_names(self, parts: Collection[str] = PARTS) -> tuple[str, ...]:
         """Names of the files that :meth:`save` writes."""
         return tuple(self._writers(parts, None))
 
-    def _writers(self, parts: Collection[str], spans: Mapping[str, Span] | None) -> dict[str, Callable[[Path], Any]]:
+    def _writers(
+        self, parts: Collection[str], spans: Mapping[str, Span] | None
+    ) -> dict[str, Callable[[BinaryIO], Any]]:
         """What writes each file, by its name."""
         check_parts(parts)
-        writers: dict[str, Callable[[Path], Any]] = {}
+        writers: dict[str, Callable[[BinaryIO], Any]] = {}
         if "values" in parts:
             writers["values.npz"] = self._write_values
         if "pictures" in parts:
@@ -131,8 +146,8 @@ class Prediction:
             writers["overview.png"] = partial(_write_picture, partial(self.overview, spans=spans))
         return writers
 
-    def _write_values(self, path: Path) -> None:
-        with zipfile.ZipFile(path, "w") as archive:
+    def _write_values(self, stream: BinaryIO) -> None:
+        with zipfile.ZipFile(stream, "w") as archive:
             for name, array in self.maps.items():
                 entry = zipfile.ZipInfo(f"{name}.npy")
                 # classes become a hundredth; of fractions deflating takes a tenth off, and twenty times the time
@@ -150,8 +165,8 @@ def check_parts(parts: Collection[str]) -> None:
         raise ValueError(f"nothing is to be written: name one or more of {', '.join(PARTS)}")
 
 
-def _write_picture(draw: Callable[[], Image.Image], path: Path) -> None:
-    path.write_bytes(png(np.asarray(draw())))
+def _write_picture(draw: Callable[[], Image.Image], file: BinaryIO) -> None:
+    file.write(png(np.asarray(draw())))
 
 
 def png(pixels: Pixels) -> bytes:

@@ -5,6 +5,7 @@ style sheets and scripts of our own, which fetch nothing from anywhere else.
 """
 
 import asyncio
+from collections.abc import Collection
 from importlib.resources import files
 from typing import Any
 
@@ -12,10 +13,10 @@ import gradio as gr
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
-from starlette.requests import ClientDisconnect
 
 from pamm import __version__
 from pamm.data.images import ImageError
+from pamm.page.bodies import HeldResponse, Uploads
 from pamm.page.examples import example_photos
 from pamm.page.guard import MOUNT, Guard
 from pamm.page.service import Service
@@ -24,17 +25,20 @@ from pamm.page.shelf import GoneError
 from pamm.page.shown import jpeg
 
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
-_READERS = 4
-"""How many uploads are received at a time; the others wait."""
-_UPLOAD_SECONDS = 120
-"""How long an upload may take."""
+_UPLOADS = 4
+"""How many of the largest uploads are in memory at a time."""
+_ARCHIVES = 4
+"""How many archives are in memory at a time, while they are made and sent."""
+_ARCHIVE_SECONDS = 60
+"""How long a visitor waits for one of these places."""
 
 
-def build_app(settings: PageSettings) -> Guard:
+def build_app(settings: PageSettings, *, names: Collection[str] | None) -> Guard:
     """Load the weights, make the examples, and put the page together.
 
     Args:
         settings: what whoever starts the page chose.
+        names: what requests may call this machine; None lets them call it anything.
 
     Returns:
         An ASGI application.
@@ -49,7 +53,7 @@ def build_app(settings: PageSettings) -> Guard:
     _add_results(app, service)
     _add_errors(app)
     _add_queue(app, service)
-    return Guard(app, loopback=settings.loopback)
+    return Guard(app, names=names)
 
 
 def _add_page(app: FastAPI, service: Service) -> None:
@@ -96,32 +100,20 @@ def _add_page(app: FastAPI, service: Service) -> None:
 
 
 def _add_photos(app: FastAPI, service: Service) -> None:
-    """Taking photos: few at a time are received, and one at a time is decoded."""
-    readers, decoder = asyncio.Semaphore(_READERS), asyncio.Lock()
+    """Taking photos: many are received at a time, and one at a time is decoded."""
     most = service.settings.max_bytes
-
-    def too_large() -> HTTPException:
-        return HTTPException(413, f"the file is larger than {most / 1e6:g} MB: choose a smaller one")
+    uploads, decoder = Uploads(most=most, room=_UPLOADS * most), asyncio.Lock()
 
     @app.post("/photos")
     async def take(request: Request) -> dict[str, Any]:
-        length = request.headers.get("content-length", "0")
-        if length.isdigit() and int(length) > most:
-            raise too_large()
-        async with readers:
-            body = bytearray()
-            try:
-                async with asyncio.timeout(_UPLOAD_SECONDS):
-                    async for part in request.stream():
-                        body += part
-                        if len(body) > most:
-                            raise too_large()
-            except TimeoutError as error:
-                raise HTTPException(408, "the upload took too long: try again, or choose a smaller file") from error
-            except ClientDisconnect as error:
-                raise HTTPException(400, "the upload broke off: try again") from error
+        uploads.check_length(request)
+        body = bytearray()
+        try:
+            await uploads.receive(request, body)
             async with decoder:
                 return await run_in_threadpool(service.take, bytes(body))
+        finally:
+            uploads.free(body)
 
     @app.get("/photos/{name}")
     async def photo(name: str) -> Response:
@@ -129,15 +121,23 @@ def _add_photos(app: FastAPI, service: Service) -> None:
 
 
 def _add_results(app: FastAPI, service: Service) -> None:
-    """Giving maps: pictures, values, and everything packed, of which one at a time is made."""
-    packer = asyncio.Lock()
+    """Giving maps: pictures, values, and everything packed."""
+    places = asyncio.Semaphore(_ARCHIVES)
 
     @app.get("/results/{name}/maps.zip")
     async def archive(name: str, request: Request) -> Response:
-        async with packer:
+        try:
+            async with asyncio.timeout(_ARCHIVE_SECONDS):
+                await places.acquire()
+        except TimeoutError as error:
+            raise HTTPException(503, "too many maps are being packed at the moment: try again in a minute") from error
+        try:
             packed = await run_in_threadpool(service.archive, name, request.query_params.getlist("task"))
+        except BaseException:
+            places.release()
+            raise
         headers = {"Content-Disposition": 'attachment; filename="pamm-maps.zip"'}
-        return Response(packed, media_type="application/zip", headers=headers)
+        return HeldResponse(packed, places, media_type="application/zip", headers=headers)
 
     @app.get("/results/{name}/{task}.{kind}")
     async def part(name: str, task: str, kind: str) -> Response:

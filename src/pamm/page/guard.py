@@ -4,8 +4,9 @@ Gradio answers many more addresses than the page needs: files by path, files by 
 the two of its queue are let through, and of what is sent to the queue only two words reach it.
 """
 
+import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -21,9 +22,9 @@ JOIN = f"{MOUNT}/gradio_api/queue/join"
 NEWS = f"{MOUNT}/gradio_api/queue/data"
 """Where the page hears what became of it."""
 
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _LONGEST_CALL = 4096
 _LONGEST_WORD = 200
+_CALL_SECONDS = 20
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
     "media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -37,16 +38,16 @@ _HEADERS = {
 class Guard:
     """ASGI middleware around the whole page."""
 
-    def __init__(self, app: ASGIApp, *, loopback: bool) -> None:
+    def __init__(self, app: ASGIApp, *, names: Collection[str] | None) -> None:
         """Stand before an application.
 
         Args:
             app: the application.
-            loopback: whether only this machine is served. Then requests must name it, so that no other site can make
-                a browser here take this server for its own.
+            names: names and addresses of this machine, if it alone is served, else None. Requests must call it by one
+                of them, so that no other site can make a browser here take this server for its own.
         """
         self.app = app
-        self.loopback = loopback
+        self.names = names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it with an error."""
@@ -81,7 +82,7 @@ class Guard:
         """Status and reason why a request is not passed on, if there is one."""
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if self.loopback and _machine(f"//{host}", with_port=False) not in _LOOPBACK:
+        if self.names is not None and _machine(f"//{host}", with_port=False) not in self.names:
             return 421, "this server serves its own machine alone: start it with --host to let others in"
         origin = headers.get("origin")
         if origin is not None and _machine(origin) != host:
@@ -108,11 +109,12 @@ async def _call(request: Request) -> bytes | None:
     """
     body = bytearray()
     try:
-        async for part in request.stream():
-            body += part
-            if len(body) > _LONGEST_CALL:
-                return None
-    except ClientDisconnect:
+        async with asyncio.timeout(_CALL_SECONDS):
+            async for part in request.stream():
+                body += part
+                if len(body) > _LONGEST_CALL:
+                    return None
+    except (ClientDisconnect, TimeoutError):
         return None
     try:
         plain = json.loads(body)

@@ -1,12 +1,11 @@
 """What the page can do, without a word of HTTP: take photos, predict their maps, pack them."""
 
-import tempfile
+import json
 import time
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 from pamm.engine.prediction import Prediction
@@ -114,7 +113,7 @@ class Service:
             say(done, steps, f"Drawing {task.title.lower()}")
             shown[task.name] = show_map(task, prediction.maps[task.name])
         size = prediction.image.nbytes + sum(array.nbytes for array in prediction.maps.values())
-        size += sum(len(item.picture) + len(item.values) for item in shown.values())
+        size += sum(len(item.picture) + len(item.values) + len(json.dumps(item.facts)) for item in shown.values())
         name = self.results.put(Result(prediction, shown), size)
         return {
             "result": name,
@@ -124,7 +123,7 @@ class Service:
         }
 
     def archive(self, result: str, tasks: Iterable[str]) -> bytes:
-        """Pack the maps of a photo: a picture for each task, an overview, the values, and what they are.
+        """Pack the maps of a photo: a picture for each task, an overview, the values, and the photo.
 
         Args:
             result: its name.
@@ -148,8 +147,8 @@ class Service:
             tasks=tuple(task for task in prediction.tasks if task.name in wanted),
         )
         packed = BytesIO()
-        with tempfile.TemporaryDirectory(prefix="pamm-page-") as folder, zipfile.ZipFile(packed, "w") as archive:
-            for path in chosen.save(Path(folder)):
-                archive.write(path, path.name)
+        with zipfile.ZipFile(packed, "w") as archive:
+            for name, content in chosen.files():
+                archive.writestr(name, content)
             archive.writestr("photo.jpg", jpeg(prediction.image))
         return packed.getvalue()

@@ -1,6 +1,5 @@
 """What whoever starts the page may choose."""
 
-import ipaddress
 from dataclasses import dataclass
 
 from pamm.records import settle
@@ -37,6 +36,8 @@ class PageSettings:
     def __post_init__(self) -> None:
         """Check the fields."""
         settle(self, "the page")
+        if not self.host:
+            raise ValueError("host is empty: give an address to listen on, 0.0.0.0 for every one of this machine")
         ranges: dict[str, tuple[float, float]] = {
             "port": (0, 65535),
             "max_megabytes": (0.001, 1024),
@@ -58,11 +59,3 @@ class PageSettings:
     def max_pixels(self) -> int:
         """Most pixels of a photo."""
         return int(self.max_megapixels * 1e6)
-
-    @property
-    def loopback(self) -> bool:
-        """Whether only this machine can reach the page."""
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"

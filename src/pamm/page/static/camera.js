@@ -4,7 +4,9 @@
 export function useCamera(part, found, failed) {
   const dialog = part("camera");
   const video = part("video");
+  const shutter = part("shutter");
   let stream = null;
+  let opening = false;
 
   async function open() {
     if (!navigator.mediaDevices) {
@@ -12,12 +14,17 @@ export function useCamera(part, found, failed) {
       part("shot").click();
       return;
     }
+    if (opening || dialog.open) return;
+    opening = true;
     try {
       stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment", width: { ideal: 1920 } } });
     } catch {
       failed(new Error("The camera cannot be used: there is none, or this page may not use it. Choose a photo instead."));
       return;
+    } finally {
+      opening = false;
     }
+    shutter.disabled = true;
     video.srcObject = stream;
     dialog.showModal();
   }
@@ -31,7 +38,8 @@ export function useCamera(part, found, failed) {
   }
 
   part("take").addEventListener("click", open);
-  part("shutter").addEventListener("click", shoot);
+  video.addEventListener("loadeddata", () => (shutter.disabled = false));
+  shutter.addEventListener("click", shoot);
   part("camera-close").addEventListener("click", () => dialog.close());
   dialog.addEventListener("close", () => stream?.getTracks().forEach((track) => track.stop()));
 }

@@ -13,6 +13,10 @@ const space = new Space(part);
 let known = null;
 let current = { photo: null, result: null, name: "photo" };
 let running = new AbortController();
+// the signal of a photo on its way, which will be looked at with the weights that are chosen by then
+let arriving = null;
+// what "Try again" does
+let again = null;
 
 function say(words) {
   part("status").textContent = words;
@@ -49,6 +53,7 @@ function complain(error) {
   rest();
   if (!current.result) empty();
   part("alert-words").textContent = error.message;
+  part("again").hidden = !(error.passing && again);
   part("alert").hidden = false;
   part("alert").scrollIntoView({ block: "nearest" });
 }
@@ -67,12 +72,14 @@ function empty() {
 async function run(job) {
   running.abort();
   const mine = (running = new AbortController());
+  again = job;
   part("alert").hidden = true;
   try {
     await job(mine.signal);
   } catch (error) {
     if (!mine.signal.aborted) complain(error);
   } finally {
+    if (arriving === mine.signal) arriving = null;
     if (!mine.signal.aborted) rest();
   }
 }
@@ -81,11 +88,14 @@ const usePhoto = (file) => run(async (signal) => {
   if (file.size > known.max_bytes) {
     throw new Error(`The file has ${megabytes(file.size)} MB, and at most ${megabytes(known.max_bytes)} MB are taken: choose a smaller one.`);
   }
+  arriving = signal;
   work(0, "Sending the photo");
   const told = (share) => work(share < 1 ? share : null, share < 1 ? "Sending the photo" : "Reading the photo");
   const photo = await sendPhoto(file, told, signal);
   current = { photo, result: null, name: file.name?.replace(/\.[^.]*$/, "") || "photo" };
   showPhoto(photo);
+  arriving = null;
+  again = look;
   await look(signal);
 });
 
@@ -151,6 +161,7 @@ const download = () => run(async (signal) => {
 });
 
 const useExample = (index, title) => run(async (signal) => {
+  arriving = signal;
   const blob = await (await ask(`/examples/${index}`, { signal })).blob();
   usePhoto(new File([blob], `${title}.jpg`, { type: blob.type }));
 });
@@ -191,14 +202,19 @@ function listen() {
   document.addEventListener("drop", (event) => {
     event.preventDefault();
     document.body.classList.remove("dragging");
-    first(event.dataTransfer.files);
+    const { files, types } = event.dataTransfer;
+    if (!files.length && types.length) {
+      complain(new Error("That is no file, but the address of one, or text. Save the picture and drop its file, or copy the picture itself and paste it."));
+    }
+    first(files);
   });
   document.addEventListener("paste", (event) => first(event.clipboardData.files));
   part("dismiss").addEventListener("click", () => (part("alert").hidden = true));
+  part("again").addEventListener("click", () => run(again));
   part("blend-all").addEventListener("input", ({ target }) => cards.setBlend(null, target.value));
   part("weights").addEventListener("change", () => {
-    if (current.photo) run(look);
-    else empty();
+    if (current.photo && !arriving) run(look);
+    else if (!current.result) empty();
   });
   part("download").addEventListener("click", download);
   useCamera(part, usePhoto, complain);

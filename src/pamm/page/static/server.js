@@ -5,6 +5,9 @@ const NEWS = "/gradio/gradio_api/queue/data";
 const LOST = "The server does not answer. Is it still running? Then try again.";
 const FULL = "Too many photos are waiting at the moment. Try again in a minute.";
 
+/** An Error of something that may well go right next time: `passing` tells it from others. */
+const passing = (words) => Object.assign(new Error(words), { passing: true });
+
 /** What the page must know before anything else. */
 export const about = async () => (await ask("/about")).json();
 
@@ -14,21 +17,21 @@ export async function ask(address, options) {
   try {
     answer = await fetch(address, options);
   } catch {
-    throw new Error(LOST);
+    throw passing(LOST);
   }
-  if (!answer.ok) throw new Error(await reason(answer.status, () => answer.json()));
+  if (!answer.ok) throw await reason(answer.status, () => answer.json());
   return answer;
 }
 
 async function reason(status, read) {
-  if (status === 503) return FULL;
+  if (status === 503) return passing(FULL);
   try {
     const { detail } = await read();
-    if (typeof detail === "string") return detail[0].toUpperCase() + detail.slice(1) + ".";
+    if (typeof detail === "string") return new Error(sentence(detail));
   } catch {
     // the status says what is left to say
   }
-  return `The server answered with error ${status}. Try again.`;
+  return passing(`The server answered with error ${status}. Try again.`);
 }
 
 /** Send a file; `told` hears the share that is on its way. */
@@ -38,10 +41,10 @@ export function sendPhoto(file, told, signal) {
     request.open("POST", "/photos");
     request.responseType = "json";
     request.upload.onprogress = (event) => event.lengthComputable && told(event.loaded / event.total);
-    request.onerror = () => fail(new Error(LOST));
+    request.onerror = () => fail(passing(LOST));
     request.onload = async () => {
       if (request.status === 200) done(request.response);
-      else fail(new Error(await reason(request.status, async () => request.response)));
+      else fail(await reason(request.status, async () => request.response));
     };
     signal.addEventListener("abort", () => request.abort());
     request.send(file);
@@ -57,7 +60,7 @@ export async function predict(photo, weights, told, signal) {
     const news = new EventSource(`${NEWS}?session_hash=${session}`);
     const end = (settle, value) => (news.close(), settle(value));
     signal.addEventListener("abort", () => news.close());
-    news.onerror = () => end(fail, new Error(LOST));
+    news.onerror = () => end(fail, passing(LOST));
     news.onmessage = ({ data }) => {
       const message = JSON.parse(data);
       if (message.msg === "estimation") told({ place: message.rank, seconds: message.rank_eta });
@@ -66,7 +69,7 @@ export async function predict(photo, weights, told, signal) {
         const [{ index, length, desc }] = message.progress_data;
         told({ step: index, steps: length, words: desc });
       }
-      if (message.msg === "unexpected_error") end(fail, new Error(LOST));
+      if (message.msg === "unexpected_error") end(fail, passing(LOST));
       if (message.msg !== "process_completed") return;
       if (message.success) end(done, message.output.data[0]);
       else end(fail, new Error(sentence(message.output.error ?? "the network failed on this photo: try another")));
