@@ -11,6 +11,8 @@ import argparse
 import json
 import math
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -24,13 +26,38 @@ LONGEST = 8
 Array = NDArray[Any]
 
 
+@contextmanager
+def one_line_errors(path: str, wanted: str) -> Iterator[None]:
+    """End the program with one line, whatever a reader of files raises."""
+    try:
+        yield
+    except Exception as error:
+        raise SystemExit(f"{path}: cannot be read ({' '.join(str(error).split())}): give {wanted}") from error
+
+
 def read_network(path: str) -> tuple[onnxruntime.InferenceSession, dict[str, Any]]:
     """Open a file, and read what it says about itself."""
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    about = {key: json.loads(value) for key, value in session.get_modelmeta().custom_metadata_map.items()}
+    with one_line_errors(path, "an ONNX file of `pamm export`"):
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        about = {key: json.loads(value) for key, value in session.get_modelmeta().custom_metadata_map.items()}
     if about.get("outputs") != "raw":
         raise SystemExit(f"{path}: its outputs are not raw values: export it without --decode")
     return session, about
+
+
+def read_photo(path: str) -> Array:
+    """A photo as viewers show it, (H, W, 3) uint8: turned upright, on white where transparent, 16 bits scaled to 8."""
+    with one_line_errors(path, "a photo"), Image.open(path) as picture:
+        upright = ImageOps.exif_transpose(picture)
+        if upright.mode.startswith(("I", "F")):
+            top = 1 if upright.mode == "F" else 65535
+            grey = np.asarray(upright).astype(np.float32) / top
+            if not (grey.min() >= 0 and grey.max() <= 1):
+                raise ValueError(f"its values are not in 0 to {top}")
+            return np.repeat(np.rint(255 * grey).astype(np.uint8)[..., None], 3, axis=2)
+        if upright.has_transparency_data:
+            upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright.convert("RGBA"))
+        return np.asarray(upright.convert("RGB"))
 
 
 def network_size(height: int, width: int, about: dict[str, Any]) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -119,9 +146,7 @@ def main() -> None:
     parser.add_argument("-o", "--out", default="maps.npz", help="file to write: one array for each task")
     arguments = parser.parse_args()
     session, about = read_network(arguments.network)
-    with Image.open(arguments.photo) as picture:
-        photo = np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
-    maps = predict(session, about, photo)
+    maps = predict(session, about, read_photo(arguments.photo))
     np.savez_compressed(arguments.out, **maps)
     for task in about["tasks"]:
         found = maps[task["name"]]

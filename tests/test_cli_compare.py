@@ -64,6 +64,7 @@ def test_scores_say_what_they_are_of(scores, weights):
         "data": "scenes",
         "split": "",
         "source": "series 0, 2 scenes of 32×48 pixels",
+        "trained": "",
     }
     for task in plain["tasks"].values():
         assert task["value"] == task["scores"][task["headline"]]
@@ -100,6 +101,8 @@ def test_eval_refuses_before_it_works(scores, weights, tmp_path, capsys, monkeyp
     assert "no baseline of normals" in fails(capsys, *args, "--baselines", scores / "depth.json")
     assert "holds scores of 2 tasks" in fails(capsys, *args, "--baselines", scores / "ours.json")
     assert "no format of tables" in fails(capsys, *args, "--table", tmp_path / "table.pdf")
+    for option in ("--json", "--table"):
+        assert "it is a folder" in fails(capsys, *args, option, tmp_path)
     singles = [scores / f"{task}.json" for task in TASKS]
     text = fails(capsys, *args, "--data.seed", 1, "--baselines", *singles)
     assert "scenes (series 0, 2 scenes of 32×48 pixels), 2 images" in text

@@ -61,6 +61,8 @@ def test_ranges_of_colours(weights, desk, capsys):
     capsys.readouterr()
     text = fails(capsys, "predict", "clip.avi", "--weights", weights, "--spans", "{depth: [2, 1]}")
     assert "range of depth: from 2 to 1: give the lower value first" in text
+    text = fails(capsys, "predict", "photos", "--weights", weights, "--spans", "{depth: [0, .inf]}")
+    assert "range of depth: from 0 to inf: give two finite values" in text
 
 
 def test_many_folders_are_counted(weights, desk, capsys):
@@ -77,7 +79,7 @@ def test_many_folders_are_counted(weights, desk, capsys):
             ["photos", "--resume", "--tasks", "depth"],
             "maps/a: was made with tasks depth, edge instead of depth: .*--resume",
         ),
-        (["none*.jpg"], "the pattern fits no file"),
+        (["none*.jpg"], "the pattern fits no photo and no video"),
         (["photos", "--tasks", "deph"], "no task of these weights 'deph': did you mean 'depth'"),
         (["photos", "--write", "picture"], "did you mean 'pictures'"),
         (["photos", "--video", "gif"], "no format of videos 'gif': known: mp4, webm, avi, mkv"),

@@ -17,6 +17,7 @@ from pamm.data.folder import FolderDataset
 from pamm.data.nyud import NYUDDataset
 from pamm.engine.boundaries.folders import score_folders
 from pamm.engine.evaluate import evaluate
+from pamm.engine.figures.map_folder import MapFolder
 from pamm.engine.predict_files import predict_files
 from pamm.engine.predictor import Predictor
 from pamm.engine.score_files import read_prediction, score_files
@@ -133,13 +134,75 @@ def test_folders_without_predictions(rooms, dataset):
         score_files(rooms / "photos", dataset)
     (rooms / "maps/0").mkdir(parents=True)
     (rooms / "maps/0/values.npz").write_bytes(b"no archive")
-    with pytest.raises(ValueError, match=r"values.npz: cannot be read .*: write it again"):
+    with pytest.raises(ValueError, match=r"values.npz: not a picture or array that can be read"):
         score_files(rooms / "maps", dataset)
 
 
-def test_scale_names_a_predicted_task(truth, dataset):
-    with pytest.raises(ValueError, match="scale: there is no predicted task 'dept': did you mean 'depth'"):
-        score_files(truth, dataset, scale={"dept": 0.001})
+@pytest.fixture
+def saved(rooms, dataset):
+    """The labels of semseg, depth and edge as `pamm predict` would write them."""
+    for name, sample in zip(IDS, dataset, strict=False):
+        maps = {task: sample.labels[task] for task in ("semseg", "depth", "edge")}
+        (rooms / "saved" / name).mkdir(parents=True)
+        np.savez(rooms / f"saved/{name}/values.npz", **{**maps, "edge": maps["edge"].astype(np.float32)})
+    return rooms / "saved"
+
+
+def spoil(path, how):
+    if how == "no archive":
+        path.write_bytes(b"PK\x03\x04 no archive")
+    elif how == "empty":
+        path.write_bytes(b"")
+    elif how == "cut":
+        path.write_bytes(path.read_bytes()[:-200])
+    else:
+        with path.open("wb") as file:
+            np.save(file, np.zeros((32, 48), np.float32))
+
+
+@pytest.mark.parametrize("how", ["no archive", "empty", "cut", "array"])
+@pytest.mark.parametrize("name", ["0", "1"])
+def test_damaged_archives_do_not_stop_the_others(saved, dataset, name, how):
+    spoil(saved / f"{name}/values.npz", how)
+    result = score_files(saved, dataset)
+    assert (result.images, list(result.failed), list(result.tasks)) == (2, [name], ["semseg", "depth", "edge"])
+    assert f"{name}/values.npz: " in result.failed[name]
+
+
+def test_an_array_in_the_name_of_an_archive_is_no_map_of_any_task(tmp_path):
+    spoil(tmp_path / "values.npz", "array")
+    for name in ("depth", "edge"):
+        with pytest.raises(ValueError, match=r"values\.npz: one array without a name"):
+            read_prediction(tmp_path / "values.npz", TASKS[name])
+
+
+def test_tasks_are_those_of_all_archives(saved, dataset):
+    with np.load(saved / "0/values.npz") as held:
+        kept = {task: held[task] for task in ("semseg", "depth")}
+    np.savez(saved / "0/values.npz", **kept)
+    with pytest.raises(ValueError, match="1 of 3 photos lack a prediction of edge: 0: add them, or score the others"):
+        score_files(saved, dataset)
+    result = score_files(saved, dataset, partial=True)
+    assert (result.images, list(result.tasks)) == (2, ["semseg", "depth", "edge"])
+
+
+@pytest.mark.parametrize(
+    ("scale", "message"),
+    [
+        ({"dept": 0.001}, "there is no predicted task 'dept': did you mean 'depth'"),
+        ({"depth": 0.0}, "got 0 for depth: give a factor above 0"),
+        ({"depth": -1.0}, "got -1 for depth: give a factor above 0"),
+        ({"depth": float("nan")}, "got nan for depth: give a factor above 0"),
+        ({"depth": float("inf")}, "got inf for depth: give a factor above 0"),
+        ({"semseg": 2.0}, "semseg has no values in a unit"),
+        ({"normals": 2.0}, "normals has no values in a unit"),
+    ],
+)
+def test_scale_is_a_factor_of_values(truth, dataset, scale, message):
+    with pytest.raises(ValueError, match=f"scale: {message}"):
+        score_files(truth, dataset, scale=scale)
+    with pytest.raises(ValueError, match=f"scale: {message}"):
+        MapFolder(truth, scale=scale)(dataset[0], dataset.tasks)
 
 
 def test_a_bad_map_does_not_stop_the_others(truth, dataset):
@@ -188,6 +251,8 @@ def test_from_the_command_line(rooms, truth, capsys):
     (truth / "depth/1.png").write_bytes(b"no picture")
     assert main(["score", str(truth), *data]) == 2
     assert "depth/1.png" in capsys.readouterr().err
+    assert "it is a folder" in fails(capsys, "score", rooms / "no maps", *data, "--json", rooms)
+    assert "it is a folder" in fails(capsys, "score", rooms / "no maps", *data, "--table", rooms)
     assert "data 'scenes' has no files of which predictions could be" in fails(
         capsys, "score", truth, "--data", "scenes"
     )

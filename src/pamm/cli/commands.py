@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pamm.cli.console import advance, console, progress_bar, report_failed
-from pamm.data.files import atomic_write
+from pamm.data.files import atomic_write, check_name
 from pamm.engine.convert import convert
 from pamm.engine.data_config import DataConfig
 from pamm.engine.datasets import open_dataset
@@ -65,6 +65,8 @@ def eval_command(
         workers: processes that read images; 0 reads in the main process.
         device: `cpu`, `cuda`, `mps`, or `auto` for the fastest there is.
     """
+    if json is not None:
+        check_name(json)
     for path in table or ():
         check_table_file(path)
     singles = read_baselines(baselines or ())

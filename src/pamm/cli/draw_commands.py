@@ -1,39 +1,21 @@
 """Commands that draw figures for papers."""
 
-from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from matplotlib.figure import Figure
 
-from pamm.cli.console import advance, console, progress_bar
-from pamm.data.sample import Sample, SampleSource
+from pamm.cli.console import console
+from pamm.cli.draw_inputs import compared, images_to_draw, with_progress
 from pamm.engine.data_config import DataConfig
-from pamm.engine.datasets import open_dataset
-from pamm.engine.figures.comparison import (
-    Comparison,
-    Source,
-    choose_samples,
-    chosen_tasks,
-    compare,
-    images_of,
-    network_source,
-    open_source,
-    read_photos,
-    tasks_of,
-)
+from pamm.engine.figures.comparison import chosen_tasks, images_of
 from pamm.engine.figures.curves import curve_figure, joined, read_log
 from pamm.engine.figures.errors import error_figure
 from pamm.engine.figures.features import feature_figure, record_features
 from pamm.engine.figures.gates import gate_figure, measure_gates
 from pamm.engine.figures.orders import order_figure
 from pamm.engine.figures.panels import panel_figure
-from pamm.engine.figures.style import DPI, TEXT, check_figure_file, save_figure
-from pamm.engine.predictor import Predictor, load
-from pamm.tasks import Task
-
-Progress = Callable[[int, int], None]
-T = TypeVar("T")
+from pamm.engine.figures.style import DPI, TEXT, check_figure_file, check_size, save_figure
+from pamm.engine.predictor import load
 
 
 def panels_command(
@@ -67,8 +49,8 @@ def panels_command(
         dpi: pixels to an inch, of pictures inside and of a PNG file.
         device: `cpu`, `cuda`, `mps`, or `auto` for the fastest there is.
     """
-    check_figure_file(out)
-    comparisons, drawn = _compared(photos, weights, name, others, scale, data, ids, tasks, device)
+    _check_file(out, width, dpi)
+    comparisons, drawn = compared(photos, weights, name, others, scale, data, ids, tasks, device)
     return _written(panel_figure(comparisons, drawn, width=width, dpi=dpi), out, dpi)
 
 
@@ -103,8 +85,8 @@ def errors_command(
         dpi: pixels to an inch, of pictures inside and of a PNG file.
         device: `cpu`, `cuda`, `mps`, or `auto` for the fastest there is.
     """
-    check_figure_file(out)
-    comparisons, drawn = _compared([], weights, name, others, scale, data, ids, tasks, device)
+    _check_file(out, width, dpi)
+    comparisons, drawn = compared([], weights, name, others, scale, data, ids, tasks, device)
     figure = error_figure(comparisons, drawn, relative=relative, width=width, dpi=dpi)
     return _written(figure, out, dpi)
 
@@ -132,10 +114,10 @@ def gates_command(
         dpi: pixels to an inch of a PNG file.
         device: `cpu`, `cuda`, `mps`, or `auto` for the fastest there is.
     """
-    check_figure_file(out)
+    _check_file(out, width, dpi)
     predictor = load(weights, device=device)
-    samples, _ = _samples(photos, data, ids, predictor, usual=None)
-    means = _with_progress(
+    samples, _ = images_to_draw(photos, data, ids, predictor, usual=None)
+    means = with_progress(
         "averaging gates",
         lambda progress: measure_gates(predictor, images_of(samples), progress=progress),
     )
@@ -170,7 +152,7 @@ def orders_command(
         width: width of the figure in inches: 6.9 is that of a page, 3.3 that of one of two columns.
         dpi: pixels to an inch of a PNG file.
     """
-    check_figure_file(out)
+    _check_file(out, width, dpi)
     figure = order_figure(kinds or ["hilbert"], rows=rows, columns=columns, directions=directions, width=width, dpi=dpi)
     return _written(figure, out, dpi)
 
@@ -200,11 +182,11 @@ def features_command(
         dpi: pixels to an inch, of pictures inside and of a PNG file.
         device: `cpu`, `cuda`, `mps`, or `auto` for the fastest there is.
     """
-    check_figure_file(out)
+    _check_file(out, width, dpi)
     predictor = load(weights, device=device)
     drawn = chosen_tasks(predictor.tasks, tasks)
-    samples, _ = _samples(photos, data, ids, predictor, usual=1)
-    found = _with_progress(
+    samples, _ = images_to_draw(photos, data, ids, predictor, usual=1)
+    found = with_progress(
         "predicting",
         lambda progress: record_features(predictor, images_of(samples), progress=progress),
     )
@@ -232,7 +214,7 @@ def curves_command(
         width: width of the figure in inches: 6.9 is that of a page, 3.3 that of one of two columns.
         dpi: pixels to an inch of a PNG file.
     """
-    check_figure_file(out)
+    _check_file(out, width, dpi)
     names = [_run_name(path) for path in logs]
     if len(set(names)) < len(names):
         names = [str(path) for path in logs]
@@ -241,57 +223,18 @@ def curves_command(
     return _written(curve_figure(named, columns=columns, smooth=smooth, width=width, dpi=dpi), out, dpi)
 
 
+def _check_file(out: Path, width: float, dpi: int) -> None:
+    """See, before long work, that a figure can be written."""
+    check_figure_file(out)
+    check_size(width, dpi)
+
+
 def _written(figure: Figure, out: Path, dpi: int) -> int:
     """Write a figure, and say where it is."""
     path = save_figure(figure, out, dpi=dpi)
     wide, tall = figure.get_size_inches()
     console.print(f"{path}: {wide:.1f} × {tall:.1f} inches", highlight=False, soft_wrap=True)
     return 0
-
-
-def _with_progress(what: str, work: Callable[[Progress], T]) -> T:
-    with progress_bar() as bar:
-        return work(advance(bar, bar.add_task(what, total=None)))
-
-
-def _samples(
-    photos: Sequence[Path], data: DataConfig, ids: Sequence[str] | None, predictor: Predictor, *, usual: int | None
-) -> tuple[Sequence[Sample], SampleSource | None]:
-    """The images to draw, and the data set that they are from, if they are from one."""
-    if photos:
-        if ids:
-            raise ValueError("got photos and ids, which name images of a data set: leave one of both out")
-        return read_photos(photos), None
-    config = predictor.model.config
-    dataset = open_dataset(data, canvas=config.image_size, scoring=True, tasks=config.tasks)
-    return choose_samples(dataset, ids or (), usual=usual), dataset
-
-
-def _compared(
-    photos: Sequence[Path],
-    weights: str,
-    name: str,
-    others: Sequence[str] | None,
-    scale: Mapping[str, float] | None,
-    data: DataConfig,
-    ids: Sequence[str] | None,
-    tasks: Sequence[str] | None,
-    device: str,
-) -> tuple[list[Comparison], tuple[Task, ...]]:
-    """Images with the maps of all who predict, and the tasks to draw."""
-    predictor = load(weights, device=device)
-    sources: dict[str, Source] = {name: network_source(predictor)}
-    for other in others or ():
-        title, equals, place = other.partition("=")
-        if not (title and equals and place):
-            raise ValueError(f"others: got {other!r}, wanted NAME=PLACE, such as Baseline=runs/baseline/best")
-        if title in sources:
-            raise ValueError(f"others: the name {title!r} is given twice: name each otherwise")
-        sources[title] = open_source(place, device=device, scale=scale)
-    samples, dataset = _samples(photos, data, ids, predictor, usual=3)
-    drawn = tasks_of(predictor, dataset, tasks)
-    found = _with_progress("predicting", lambda progress: compare(samples, sources, drawn, progress=progress))
-    return found, drawn
 
 
 def _run_name(path: Path) -> str:

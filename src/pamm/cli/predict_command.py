@@ -1,7 +1,10 @@
 """`pamm predict`."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
+
+from rich.progress import Progress, TaskID
 
 from pamm.cli.console import INTERRUPTED, console, errors, progress_bar, report_failed
 from pamm.engine.devices import Precision
@@ -69,10 +72,11 @@ def predict_command(
     ray = Ray(ray_address, device) if engine == "ray" else None
     here = device if ray is None else "cpu"
     predictor = load(weights, device=here, resize=not native, precision=precision, fused=True, tasks=tasks)
-    if tile is not None:
-        predictor = TiledPredictor(predictor, Tiling(None if tile == "auto" else tile, overlap))
     with progress_bar() as bar:
         row = bar.add_task("predicting", total=None)
+        if tile is not None:
+            tiling = Tiling(None if tile == "auto" else tile, overlap)
+            predictor = TiledPredictor(predictor, tiling, progress=_tiles(bar, row) if ray is None else None)
         try:
             result = predict_files(
                 predictor,
@@ -93,6 +97,11 @@ def predict_command(
             return INTERRUPTED
     _show(result, out)
     return report_failed(result.failed.values())
+
+
+def _tiles(bar: Progress, row: TaskID) -> Callable[[int, int], None]:
+    """What says beside a bar how far the photo is that is seen in tiles."""
+    return lambda done, total: bar.update(row, description=f"predicting, tile {done:,} of {total:,}")
 
 
 def _show(result: FilesResult, out: Path) -> None:

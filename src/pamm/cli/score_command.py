@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pamm.cli.console import advance, console, progress_bar, report_failed
-from pamm.data.files import atomic_write
+from pamm.data.files import atomic_write, check_name
 from pamm.data.sample import FileDataset
 from pamm.engine.data_config import DataConfig
 from pamm.engine.datasets import open_dataset
@@ -40,6 +40,8 @@ def score_command(
             names: `.md`, `.tex` or `.json`; can be given several times.
         workers: processes that read files; 0 reads in the main process.
     """
+    if json is not None:
+        check_name(json)
     for path in table or ():
         check_table_file(path)
     if data.name in ("scenes", "mix"):

@@ -46,6 +46,16 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
             temporary.unlink()
 
 
+def check_name(path: Path) -> None:
+    """See, before long work, that a file to write is not called like a folder that is there.
+
+    Raises:
+        WriteError: if it is.
+    """
+    if path.is_dir():
+        raise WriteError(f"cannot write {path}: it is a folder: give the name of a file")
+
+
 def remove_leftovers(folder: Path, names: Iterable[str]) -> None:
     """Remove what :func:`atomic_write` left of some files when its process was killed.
 

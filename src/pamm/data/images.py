@@ -1,5 +1,6 @@
 """Reading photos and label maps: many kinds of file in, one kind of array or one clear line out."""
 
+import os
 import threading
 import warnings
 from collections.abc import Iterator
@@ -7,7 +8,7 @@ from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ ImageLike = str | Path | bytes | Image.Image | NDArray[Any] | Tensor
 
 MAX_PIXELS = 100_000_000
 """Largest number of pixels of a file that is read, unless told otherwise."""
+ARRAYS = (".npy", ".npz")
+"""Suffixes of arrays."""
 
 _CHANNELS = (1, 3, 4)
 _SIDEWAYS = (5, 6, 7, 8)
@@ -85,6 +88,19 @@ def image_size(path: str | Path) -> tuple[int, int]:
             return (picture.width, picture.height) if turned else (picture.height, picture.width)
 
 
+def is_indexed(path: str | Path) -> bool:
+    """Whether a picture stores bits or numbers of colours, not shades, from the head of its file; arrays do not.
+
+    Raises:
+        ImageError: if it cannot be read.
+    """
+    path = Path(path)
+    if path.suffix in ARRAYS:
+        return False
+    with one_line_errors(str(path)), _head(path, MAX_PIXELS, str(path)) as picture:
+        return picture.mode in ("1", "P", "PA")
+
+
 def read_map(path: str | Path, *, key: str | None = None, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
     """Read a label map with its values as they are stored.
 
@@ -101,7 +117,7 @@ def read_map(path: str | Path, *, key: str | None = None, max_pixels: int = MAX_
     """
     path = Path(path)
     with one_line_errors(str(path)):
-        if path.suffix in (".npy", ".npz"):
+        if path.suffix in ARRAYS:
             values = _load_array(path, key)
         else:
             values = _stored_values(_open_picture(path, max_pixels, str(path)))
@@ -113,6 +129,18 @@ def read_map(path: str | Path, *, key: str | None = None, max_pixels: int = MAX_
             "store numbers of shape (rows, columns) or (rows, columns, channels)"
         )
     return values
+
+
+def array_names(path: Path) -> tuple[str, ...]:
+    """Names of the arrays in an ``.npz``, from its directory.
+
+    Raises:
+        ImageError: if it cannot be read.
+    """
+    with one_line_errors(str(path)):
+        check_file(path)
+        with ZipFile(path) as archive:
+            return tuple(name.removesuffix(".npy") for name in archive.namelist())
 
 
 @contextmanager
@@ -148,9 +176,11 @@ def pillow_opens(pixels: int) -> Iterator[None]:
 
 
 def check_file(path: Path) -> None:
-    """Raise an :class:`ImageError` if a file is missing or empty."""
+    """Raise an :class:`ImageError` if a file is missing or empty, or a folder that cannot be read."""
     if not path.exists():
         raise MissingFileError(f"{path}: no such file: check the name")
+    if path.is_dir() and not os.access(path, os.R_OK | os.X_OK):
+        raise ImageError(f"{path}: a folder that cannot be read: change its permissions")
     if not path.is_file():
         raise ImageError(f"{path}: not a file: give the name of a picture")
     if path.stat().st_size == 0:
@@ -159,6 +189,13 @@ def check_file(path: Path) -> None:
 
 def _open_picture(file: Path | BytesIO, max_pixels: int, name: str) -> Image.Image:
     """Decode a file, but not one of too many pixels."""
+    with _head(file, max_pixels, name) as picture:
+        picture.load()
+    return picture
+
+
+def _head(file: Path | BytesIO, max_pixels: int, name: str) -> Image.Image:
+    """Open a file without decoding it, but not one of too many pixels."""
     if isinstance(file, Path):
         check_file(file)
     try:
@@ -166,11 +203,10 @@ def _open_picture(file: Path | BytesIO, max_pixels: int, name: str) -> Image.Ima
             picture = Image.open(file)
     except Image.DecompressionBombError as error:
         raise ImageError(f"{name}: more pixels than Pillow opens: make the picture smaller") from error
-    with picture:
-        if picture.width * picture.height > max_pixels:
-            size = f"{picture.width}×{picture.height}"
-            raise ImageError(f"{name}: {size} pixels are more than {max_pixels:,}: make the picture smaller")
-        picture.load()
+    if picture.width * picture.height > max_pixels:
+        picture.close()
+        size = f"{picture.width}×{picture.height}"
+        raise ImageError(f"{name}: {size} pixels are more than {max_pixels:,}: make the picture smaller")
     return picture
 
 
@@ -240,6 +276,8 @@ def _load_array(path: Path, key: str | None) -> NDArray[Any]:
     check_file(path)
     loaded = np.load(path, allow_pickle=False)
     if isinstance(loaded, np.ndarray):
+        if path.suffix == ".npz":
+            raise ImageError(f"{path}: one array without a name: end its name in .npy, or save it with numpy.savez")
         return loaded
     with loaded:
         names = list(loaded)

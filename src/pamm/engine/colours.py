@@ -4,7 +4,7 @@ Nothing here lays out pictures: see :mod:`pamm.engine.draw` for that and :mod:`p
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pamm.names import unknown_name
 from pamm.tasks import Colour, Task
 
 Map = NDArray[Any]
@@ -81,6 +82,27 @@ def value_span(task: Task, *maps: Map) -> Span:
     return (low, high) if high - low > 1e-6 * max(1.0, abs(high)) else (low - 0.5, high + 0.5)
 
 
+def check_spans(tasks: Sequence[Task], spans: Mapping[str, Span]) -> None:
+    """Raise a ValueError if a range of values is given that colours cannot stand for.
+
+    Args:
+        tasks: what the maps show.
+        spans: lowest and highest value of the colours, by task name.
+    """
+    by_name = {task.name: task for task in tasks}
+    for name, (low, high) in spans.items():
+        if name not in by_name:
+            raise unknown_name("task to give a range of values of", name, by_name)
+        if by_name[name].kind in ("classes", "direction"):
+            raise ValueError(
+                f"range of {name}: its colours stand for {by_name[name].kind}, not for values: leave it out"
+            )
+        if not math.isfinite(high - low):
+            raise ValueError(f"range of {name}: from {low:g} to {high:g}: give two finite values")
+        if not low < high:
+            raise ValueError(f"range of {name}: from {low:g} to {high:g}: give the lower value first")
+
+
 def colour_map(task: Task, array: Map, *, span: Span | None = None) -> Pixels:
     """Colour a predicted or a labelled map.
 
@@ -106,7 +128,7 @@ def colour_map(task: Task, array: Map, *, span: Span | None = None) -> Pixels:
             coloured = _three_channels(scaled)
         else:
             flat = np.linalg.norm(scaled, axis=2) if array.ndim == 3 else scaled
-            coloured = _table(task)[(flat.clip(0, 1) * 255).round().astype(np.uint8)]
+            coloured = colour_table(task.colormap)[(flat.clip(0, 1) * 255).round().astype(np.uint8)]
     coloured[~valid] = NEUTRAL
     return coloured
 
@@ -142,7 +164,7 @@ def legend(task: Task, *maps: Map, span: Span | None = None, most: int = 10, by_
         unit = f" {task.unit}" if task.unit else ""
         decimals = max(0, 1 - math.floor(math.log10(high - low)))
         ticks = tuple(f"{value:.{decimals}f}{unit}" for value in np.linspace(low, high, 3))
-    return Legend(bar=tuple(_rgb(colour) for colour in _table(task)[:: 255 // 15]), ticks=ticks)
+    return Legend(bar=tuple(_rgb(colour) for colour in colour_table(task.colormap)[:: 255 // 15]), ticks=ticks)
 
 
 def thumbnail(array: Map, longest: int) -> Map:
@@ -200,9 +222,9 @@ def _class_colour(task: Task, index: int) -> Colour:
     return _rgb(np.array(matplotlib.colormaps["tab20"](index % 20)[:3]) * 255)
 
 
-def _table(task: Task) -> Pixels:
-    """The task's colour map in 256 steps, (256, 3)."""
-    colours = matplotlib.colormaps[task.colormap](np.arange(256))[:, :3]
+def colour_table(name: str) -> Pixels:
+    """A colour map of matplotlib in 256 steps, (256, 3)."""
+    colours = matplotlib.colormaps[name](np.arange(256))[:, :3]
     return np.asarray((colours * 255).round(), dtype=np.uint8)
 
 

@@ -2,18 +2,19 @@
 
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pamm.data.files import WriteError
-from pamm.engine.colours import Span
+from pamm.engine.colours import Span, check_spans
 from pamm.engine.many.job import Job
 from pamm.engine.many.on_ray import Ray, run_on_ray
 from pamm.engine.many.photos import Outcome
 from pamm.engine.many.run import Tally, run_here
 from pamm.engine.many.sources import Source, find_sources
 from pamm.engine.predictor import Predictor
+from pamm.engine.survival.lock import only_run
 
 _MOST_WORKERS = 8
 
@@ -35,7 +36,7 @@ class FilesResult:
 
 def predict_files(
     predictor: Predictor,
-    inputs: Iterable[str | Path],
+    inputs: str | Path | Iterable[str | Path],
     out: str | Path,
     *,
     write: Collection[str] | None = None,
@@ -54,7 +55,7 @@ def predict_files(
 
     Args:
         predictor: the network.
-        inputs: photos, videos, folders and patterns; see :func:`pamm.engine.many.sources.find_sources`.
+        inputs: photos, videos, folders and patterns, or one of them; see :func:`pamm.engine.many.sources.find_sources`.
         out: folder in which each photo gets a folder by its name without the suffix (``cat.jpg``: ``cat``), beneath
             which it lies as in the folder it was found in. Where several photos have that name, later ones are
             ``cat-2``, ``cat-3``. What :meth:`~pamm.engine.prediction.Prediction.save` writes lies inside, and
@@ -63,8 +64,8 @@ def predict_files(
         write: what is written; see :meth:`~pamm.engine.prediction.Prediction.save`. By default all, but no values of
             videos.
         video: suffix of the videos, which decides their codec; see :data:`pamm.engine.many.video_file.CODECS`.
-        spans: ranges of values that the colours stand for, by task. By default each photo has its own, and a video
-            that of its first frames.
+        spans: ranges of values that the colours stand for, by task that has values (no classes or directions). By
+            default each photo has its own, and a video that of its first frames.
         batch_size: photos the network sees at a time, at most.
         workers: threads that read, and as many that write; as many as there are processors if left out, but no more
             than 8. With Ray, processes that predict; as many as there are GPUs, or processors for, if left out.
@@ -73,32 +74,31 @@ def predict_files(
         progress: called with the number of photos and frames done, kept or failed, and in all.
 
     Raises:
-        ValueError: if no photo is given, a folder or pattern holds none, the folder cannot be made, or maps to be kept
-            were made with other weights or settings.
+        ValueError: if an option makes no sense, no photo is given, a folder or pattern holds none, the folder cannot be
+            made, another run writes to it, or maps to be kept were made with other weights or settings.
     """
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}, must be at least 1")
     if workers is not None and workers < 1:
         raise ValueError(f"workers is {workers}, must be at least 1")
+    check_spans(predictor.tasks, spans or {})
     sources = find_sources(inputs, out=out)
-    try:
-        Path(out).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WriteError(f"cannot write to {out}: {error.strerror}: choose a folder you may write to") from error
     job = Job(Path(out), predictor.settings(), None if write is None else tuple(write), video, spans or {})
-    finished = {source.name for source in sources if job.is_finished(source)} if resume else set()
-    tally = Tally(sources, finished, progress)
     outcomes: dict[str, Outcome] = {}
-    common: dict[str, Any] = {"batch_size": batch_size, "resume": resume, "finished": finished, "tally": tally}
-    if ray is None:
-        threads = workers or min(os.cpu_count() or 1, _MOST_WORKERS)
-        run = run_here(predictor, sources, job, workers=threads, **common)
-    else:
-        run = run_on_ray(predictor, sources, job, ray=ray, workers=workers, **common)
-    for outcome in run:
-        if not (outcome.hopeless and any(other.hopeless for other in outcomes.values())):
-            outcomes[outcome.source.name] = outcome
-    return _result(sources, job, outcomes, finished)
+    with only_run(job.out, doing="predicting", instead="another -o"):
+        finished = {source.name for source in sources if job.is_finished(source)} if resume else set()
+        tally = Tally(sources, finished, progress)
+        common: dict[str, Any] = {"batch_size": batch_size, "resume": resume, "finished": finished, "tally": tally}
+        if ray is None:
+            threads = workers or min(os.cpu_count() or 1, _MOST_WORKERS)
+            run = run_here(predictor, sources, job, workers=threads, **common)
+        else:
+            run = run_on_ray(predictor, sources, job, ray=ray, workers=workers, **common)
+        with closing(run):
+            for outcome in run:
+                if not (outcome.hopeless and any(other.hopeless for other in outcomes.values())):
+                    outcomes[outcome.source.name] = outcome
+        return _result(sources, job, outcomes, finished)
 
 
 def _result(

@@ -1,5 +1,6 @@
 """Scores of maps that any network left in files."""
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -13,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from pamm.data.dataset import Unreadable
-from pamm.data.images import read_map
+from pamm.data.images import ImageError, array_names, read_map
 from pamm.data.sample import FileDataset, label_tensor
 from pamm.engine.boundaries.files import MAPS, find_maps, read_probability
 from pamm.engine.colours import Map
@@ -64,14 +65,13 @@ def score_files(
         which a map or label cannot be read are left out and listed.
 
     Raises:
-        ValueError: if there are no predictions, some are missing, or none of them can be scored.
+        ValueError: if there are no predictions, some are missing, none of them can be scored, or a scale is wrong.
     """
     start = time.perf_counter()
     folder = Path(predictions)
     files = find_predictions(folder, dataset.tasks)
     tasks = [task for task in dataset.tasks if task.name in files]
-    if scale and (unknown := next((name for name in scale if name not in files), None)):
-        raise ValueError(f"scale: {unknown_name('predicted task', unknown, files)}")
+    check_scale(scale or {}, tasks)
     chosen = _chosen(folder, dataset.ids, files, partial=partial)
     pairs = _Pairs(dataset, chosen, files, tasks, scale or {})
     as_maps = [_MapTask(**{field.name: getattr(task, field.name) for field in fields(task)}) for task in tasks]
@@ -96,15 +96,15 @@ def find_predictions(folder: Path, tasks: Sequence[Task]) -> dict[str, dict[str,
         tasks: the tasks to look for.
 
     Raises:
-        ValueError: if there is no such folder, or it holds a map of none of the tasks, or two of one photo.
+        ValueError: if there is no such folder, or it holds a map of none of the tasks, or two of one photo, or no file
+            of it can be read.
     """
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder: give the folder of the predictions")
     whole = {path.parent.name: path for path in sorted(folder.glob(f"*/{VALUES}"))}
     found: dict[str, dict[str, Path]] = {}
     if whole:
-        held = _arrays(next(iter(whole.values())))
-        found = {task.name: whole for task in tasks if task.name in held}
+        found = _by_task(whole, tasks)
     else:
         found = {task.name: find_maps(folder / task.name, MAPS) for task in tasks if (folder / task.name).is_dir()}
     if not found:
@@ -115,12 +115,42 @@ def find_predictions(folder: Path, tasks: Sequence[Task]) -> dict[str, dict[str,
     return found
 
 
-def _arrays(path: Path) -> tuple[str, ...]:
-    try:
-        with np.load(path, allow_pickle=False) as held:
-            return tuple(held)
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path}: cannot be read ({error}): write it again") from error
+def _by_task(whole: Mapping[str, Path], tasks: Sequence[Task]) -> dict[str, dict[str, Path]]:
+    """The files that hold each task; a damaged one counts as holding whatever others hold, so that reading it fails."""
+    held: dict[str, tuple[str, ...]] = {}
+    damaged: ImageError | None = None
+    for name, path in whole.items():
+        try:
+            held[name] = array_names(path)
+        except ImageError as error:
+            damaged = damaged or error
+    if damaged and not held:
+        raise damaged
+    found = {
+        task.name: {name: path for name, path in whole.items() if name not in held or task.name in held[name]}
+        for task in tasks
+    }
+    return {task: files for task, files in found.items() if files.keys() & held.keys()}
+
+
+def check_scale(scale: Mapping[str, float], tasks: Sequence[Task]) -> None:
+    """See that values of predictions can be brought to the units of their tasks.
+
+    Args:
+        scale: factors by task.
+        tasks: the tasks that are predicted.
+
+    Raises:
+        ValueError: if a task is not among them or has no values with a unit, or a factor is not above 0 and finite.
+    """
+    known = {task.name: task for task in tasks}
+    for name, factor in scale.items():
+        if name not in known:
+            raise ValueError(f"scale: {unknown_name('predicted task', name, known)}")
+        if known[name].kind != "regression":
+            raise ValueError(f"scale: {name} has no values in a unit: give factors of tasks such as depth alone")
+        if not (math.isfinite(factor) and factor > 0):
+            raise ValueError(f"scale: got {factor:g} for {name}: give a factor above 0, for example 0.001")
 
 
 def _chosen(folder: Path, ids: Sequence[str], files: Mapping[str, Mapping[str, Path]], *, partial: bool) -> list[int]:

@@ -54,11 +54,20 @@ def scan_orders(kind: ScanKind, height: int, width: int, directions: int = 4) ->
     """
     if kind not in get_args(ScanKind):
         raise ValueError(f"unknown scan kind {kind!r}; choose one of {', '.join(get_args(ScanKind))}")
+    check_grid(height, width, directions)
+    return torch.from_numpy(_orders(kind, height, width, directions).copy())
+
+
+def check_grid(height: int, width: int, directions: int) -> None:
+    """See that there is something to visit, in a known number of directions; see :func:`scan_orders`.
+
+    Raises:
+        ValueError: if the number of directions is unknown, or the grid is empty.
+    """
     if directions not in DIRECTIONS:
         raise ValueError(f"a scan has 1, 2, 4 or 8 directions, got {directions!r}")
     if height < 1 or width < 1:
         raise ValueError(f"the grid needs at least one row and one column, got {height} × {width}")
-    return torch.from_numpy(_orders(kind, height, width, directions).copy())
 
 
 @lru_cache(maxsize=256)

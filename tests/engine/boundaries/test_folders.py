@@ -3,6 +3,8 @@
 import csv
 import json
 import os
+import struct
+import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +14,7 @@ from scipy.io import savemat
 
 from boundary_toys import detector, regions
 from pamm.cli import main
+from pamm.data.images import ImageError
 from pamm.engine.boundaries import folders as boundary_folders
 from pamm.engine.boundaries.files import read_probability, read_truth
 from pamm.engine.boundaries.folders import score_folders
@@ -163,6 +166,17 @@ def test_probabilities_of_every_kind(tmp_path):
         np.testing.assert_array_equal(read_probability(tmp_path / name), bits)
     with pytest.raises(ValueError, match="or fractions"):
         read_probability(tmp_path / "logits.npy")
+
+
+def test_a_small_file_of_many_pixels_is_refused_in_one_line(tmp_path):
+    path = tmp_path / "bomb.png"
+    Image.new("1", (8, 8)).save(path)
+    stored = bytearray(path.read_bytes())
+    stored[16:24] = struct.pack(">II", 20_000, 20_000)
+    stored[29:33] = struct.pack(">I", zlib.crc32(stored[12:29]))
+    path.write_bytes(stored)
+    with pytest.raises(ImageError, match=r"bomb\.png: .*make the picture smaller"):
+        read_probability(path)
 
 
 def test_truth_of_every_kind(tmp_path):

@@ -2,19 +2,23 @@
 
 import json
 import os
+import runpy
 import subprocess
 import sys
+from itertools import product
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 import torch
+from PIL import ExifTags, Image
 from skimage import data as photos
 from skimage.io import imsave
 
 import pamm
 from pamm.cli import main
+from pamm.data.images import read_image
 from pamm.engine.export.export import METADATA_FILE, export
 from pamm.engine.export.network import OLDEST_TORCH
 from pamm.engine.export.onnx_file import lower_precision, run_onnx
@@ -114,6 +118,30 @@ def test_script_with_onnxruntime_and_numpy_alone_predicts_the_same_maps(tiny, tm
             assert (got[name] == array).mean() > 0.99, name
         else:
             assert np.abs(got[name] - array).mean() < 2e-3 * np.abs(array).max(), name
+
+
+def test_script_reads_photos_as_the_package_does(tmp_path, root):
+    script = runpy.run_path(str(root / "examples/onnx_photo.py"))
+    photo = photos.chelsea()[:40, :60]
+    alpha = np.linspace(0, 255, photo[..., 0].size).astype(np.uint8).reshape(photo.shape[:2])
+    pictures = {
+        "transparent": Image.fromarray(np.dstack([photo, alpha])),
+        "palette": Image.fromarray(photo).quantize(16),
+        "deep": Image.fromarray(257 * photo[..., 0].astype(np.uint16) + alpha // 2),
+        "grey": Image.fromarray(photo[..., 0]),
+        "upright": Image.fromarray(photo),
+    }
+    pictures["palette"].info["transparency"] = 0
+    turned = Image.Exif()
+    turned[ExifTags.Base.Orientation] = 6
+    for name, picture in pictures.items():
+        path = str(tmp_path / f"{name}.png")
+        picture.save(path, **({"exif": turned} if name == "upright" else {}))
+        np.testing.assert_array_equal(script["read_photo"](path), read_image(path), err_msg=name)
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    for reader, name in product(("read_photo", "read_network"), ("missing", "broken.png")):
+        with pytest.raises(SystemExit, match=rf"^[^\n]*{name}: cannot be read [^\n]*: give an? [^\n]*$"):
+            script[reader](str(tmp_path / name))
 
 
 @pytest.mark.parametrize(("precision", "share", "worst"), [("fp16", 0.6, 0.02), ("int8", 0.9, 0.3)])

@@ -1,11 +1,12 @@
 """Logs of runs, and the curves drawn of them."""
 
 import csv
+import warnings
 
 import numpy as np
 import pytest
 
-from pamm.engine.figures import curve_figure, joined, read_log
+from pamm.engine.figures import curve_figure, joined, read_log, save_figure
 from pamm.engine.figures.curves import chosen_columns, smoothed
 from pamm.engine.survival.log import CSVLog
 from survival_toys import run
@@ -122,3 +123,14 @@ def test_mistakes(tmp_path):
         read_log(wrong)
     with pytest.raises(ValueError, match="no run was given"):
         curve_figure({})
+    logs = {"run": read_log(write_log(tmp_path / "run"))}
+    for width in (0.3, 1.0):
+        with pytest.raises(ValueError, match="a plot does not fit into"):
+            curve_figure(logs, width=width)
+
+
+def test_the_narrowest_plot_is_drawn_without_remarks(tmp_path):
+    logs = {name: read_log(write_log(tmp_path / name)) for name in ("one", "two")}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        save_figure(curve_figure(logs, width=1.2), tmp_path / "narrow.pdf")

@@ -78,5 +78,8 @@ def test_mistakes():
         order_figure(["z"], rows=0, columns=4)
     with pytest.raises(ValueError, match="too fine"):
         order_figure(["z"], rows=4, columns=1000)
+    # before orders of ten thousand million cells are made
+    with pytest.raises(ValueError, match="too fine"):
+        order_figure(["z"], rows=100_000, columns=100_000)
     with pytest.raises(ValueError, match="no kind of order was given"):
         order_figure([], rows=4, columns=4)

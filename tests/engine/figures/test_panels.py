@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from folder_toys import put
 from pamm.data.sample import Sample
 from pamm.engine.colours import colour_map, value_span
 from pamm.engine.figures import Comparison, compare, network_source, open_source, panel_figure, read_photos
@@ -95,6 +96,9 @@ def test_mistakes(comparisons):
     with pytest.raises(ValueError, match="no map to draw"):
         panel_figure([], ALL)
     one = comparisons[0]
+    for name in ("Image", "Truth", "Ours: error"):
+        with pytest.raises(ValueError, match=f"'{name}' is a heading of figures"):
+            compare([Rectangles(ALL)[0]], {name: lambda sample, tasks: {}}, ALL)
     with pytest.raises(ValueError, match=r"the depth map of B has shape \(2, 2\), the image is 32×48"):
         dataclasses.replace(one, predictions={"B": {"depth": np.zeros((2, 2), np.float32)}})
 
@@ -116,6 +120,17 @@ def test_maps_of_someone_else(predictor, tmp_path):
         open_source(str(tmp_path / "stored"))(Sample(sample.image, name="other"), ALL)
     with pytest.raises(ValueError, match="no weights"):
         open_source(str(tmp_path / "missing"))
+
+
+def test_a_folder_is_looked_through_once(tmp_path):
+    sample = dataclasses.replace(Rectangles(ALL)[0], name="a")
+    for name in "ab":
+        put(tmp_path / f"depth/{name}.npy", sample.labels["depth"])
+    source = open_source(str(tmp_path))
+    source(sample, [DEPTH])
+    # a second map of one image, which looking through the folder would refuse
+    put(tmp_path / "depth/b.png", np.zeros((32, 48), np.uint8))
+    assert list(source(dataclasses.replace(sample, name="b"), [DEPTH])) == ["depth"]
 
 
 def test_weights_of_someone_else(predictor, tmp_path):

@@ -11,7 +11,11 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from pamm.engine.figures.style import FORMATS, fitted, paper_style, save_figure, text_width
+from pamm.engine.figures import curve_figure, gate_figure, measure_gates, order_figure, panel_figure
+from pamm.engine.figures.style import FORMATS, check_size, fitted, paper_style, save_figure, text_width
+from pamm.tasks import TASKS
+
+ALL = tuple(TASKS.values())
 
 DRAW = """
 import sys
@@ -79,6 +83,31 @@ def test_other_formats_are_refused(name, tmp_path):
     (tmp_path / "b.pdf").mkdir()
     with pytest.raises(ValueError, match="it is a folder"):
         save_figure(example(), tmp_path / "b.pdf")
+
+
+@pytest.mark.parametrize(
+    ("width", "dpi"), [(0.0, 300), (-1.0, 300), (2000.0, 300), (float("nan"), 300), (6.9, 0), (6.9, -1), (6.9, 10**6)]
+)
+def test_sizes_out_of_bounds_are_refused(width, dpi, comparisons, predictor, tmp_path):
+    gates = measure_gates(predictor, [comparisons[0].image])
+    wrong = "width: got" if dpi == 300 else "dpi: got"
+    for draw in (
+        lambda: panel_figure(comparisons, ALL, width=width, dpi=dpi),
+        lambda: order_figure(["z"], rows=2, columns=2, width=width, dpi=dpi),
+        lambda: gate_figure(gates, width=width, dpi=dpi),
+        lambda: curve_figure({}, width=width, dpi=dpi),
+        lambda: save_figure(example(), tmp_path / "a.pdf", dpi=dpi) if dpi != 300 else check_size(width, dpi),
+    ):
+        with pytest.raises(ValueError, match=wrong):
+            draw()
+
+
+def test_pictures_that_would_fill_the_memory(tmp_path):
+    poster = Figure(figsize=(40, 40))
+    with pytest.raises(ValueError, match="more than 100,000,000 pixels at 300 to an inch"):
+        save_figure(poster, tmp_path / "a.png")
+    assert not list(tmp_path.iterdir())
+    assert save_figure(poster, tmp_path / "a.pdf").exists()
 
 
 def test_settings_are_given_back():

@@ -1,6 +1,7 @@
 """Many photos: resume, batches, threads."""
 
 import json
+import math
 import os
 import threading
 from functools import partial
@@ -222,6 +223,10 @@ def test_colours_can_be_the_same_for_all(predictor, photos, tmp_path):
         ({"video": "mp5"}, "no format of videos 'mp5': did you mean 'mp4'"),
         ({"spans": {"deph": (0, 1)}}, "'deph': did you mean 'depth'"),
         ({"spans": {"depth": (1, 1)}}, "range of depth: from 1 to 1"),
+        ({"spans": {"depth": (0, math.inf)}}, "range of depth: from 0 to inf: give two finite"),
+        ({"spans": {"depth": (math.nan, 1)}}, "range of depth: from nan to 1: give two finite"),
+        ({"spans": {"depth": (-1.7e308, 1.7e308)}}, "range of depth: .*: give two finite"),
+        ({"spans": {"semseg": (0, 1)}}, "range of semseg: its colours stand for classes"),
         ({"batch_size": 0}, "batch_size is 0"),
         ({"workers": 0}, "workers is 0"),
     ],

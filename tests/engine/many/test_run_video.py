@@ -163,20 +163,6 @@ def test_other_settings_and_files_begin_anew_or_are_refused(interrupted, video_p
     assert {path.name for path in (interrupted / "film").iterdir()} == {RECORD, "values"}
 
 
-def test_two_runs_do_not_meet_in_one_folder(video_predictor, film, tmp_path):
-    messages = []
-
-    def meanwhile(done, total):
-        if not messages:
-            messages.append("")
-            other = predict_files(video_predictor, [film], tmp_path, write=["pictures"])
-            messages.extend(other.failed.values())
-
-    result = predict_files(video_predictor, [film], tmp_path, write=["pictures"], progress=meanwhile)
-    assert result.done == [tmp_path / "film"]
-    assert "another process is predicting in" in messages[1]
-
-
 def cut(path, share, to):
     data = path.read_bytes()
     to.write_bytes(data[: round(len(data) * share)])

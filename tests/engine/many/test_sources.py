@@ -67,6 +67,9 @@ def test_files_are_taken_as_they_are_named(tree):
 @pytest.mark.parametrize(
     ("pattern", "names"),
     [
+        ("photos/*", ["a", "b", "trip/a", "trip/deep/clip"]),
+        ("photos/**", ["a", "b", "trip/a", "trip/deep/clip"]),
+        ("photos/**/*", ["a", "b", "trip/a", "trip/deep/clip"]),
         ("photos/*.jpg", ["b"]),
         ("photos/**/*.jp*g", ["b", "trip/a"]),
         ("photos/tri?", ["trip/a", "trip/deep/clip"]),
@@ -109,6 +112,44 @@ def test_maps_that_were_written_are_no_photos(tree):
     assert "maps/b/depth" not in named("photos", out="elsewhere")
 
 
+@pytest.mark.parametrize("pattern", ["**/*.png", "*/*.png", "*", "photos/**"])
+def test_patterns_take_no_maps_that_were_written(tree, pattern):
+    before = named("other/a.png", pattern)
+    for folder in ("photos/maps/b", "maps/b"):
+        (tree / folder).mkdir(parents=True, exist_ok=True)
+        (tree / folder / "depth.png").touch()
+        (tree / folder / "depth.mp4").touch()
+        (tree / folder / RECORD).touch()
+    (tree / "maps/c.png").touch()
+    assert named("other/a.png", pattern, out="maps") == before
+    assert "c" in named("maps/*.png", out="maps"), "its own files, named as a folder's"
+
+
+def test_one_input_need_not_be_in_a_list(tree):
+    for one in ("photos/b.jpg", Path("photos/b.jpg")):
+        assert [source.path for source in find_sources(one)] == [Path("photos/b.jpg")]
+    assert len(find_sources("photos")) == 4
+
+
+@pytest.mark.parametrize("inputs", ["photos", "phot?s", "photos/*"])
+def test_a_folder_within_that_is_gone_does_not_stop_the_others(tree, inputs, monkeypatch):
+    scan = os.scandir
+
+    def vanished(place="."):
+        if Path(place).name == "trip":
+            raise PermissionError(13, "Permission denied")
+        return scan(place)
+
+    monkeypatch.setattr(os, "scandir", vanished)
+    assert [source.path.as_posix() for source in find_sources(inputs)] == [
+        "photos/a.PNG",
+        "photos/b.jpg",
+        "photos/trip",
+    ]
+    with pytest.raises(ValueError, match="trip: cannot be read: change its permissions"):
+        find_sources(["photos/trip"])
+
+
 def test_linked_folders_are_looked_into_once(tree):
     (tree / "other/link").symlink_to(tree / "photos/trip")
     (tree / "photos/trip/loop").symlink_to(tree / "other")
@@ -120,7 +161,9 @@ def test_linked_folders_are_looked_into_once(tree):
     [
         ([], "no photo was given"),
         (["empty"], "empty: holds no photo and no video"),
-        (["photos/*.webp"], r"photos/\*.webp: the pattern fits no file"),
+        (["photos/*.webp"], r"photos/\*.webp: the pattern fits no photo and no video"),
+        (["photos/*.txt"], r"photos/\*.txt: the pattern fits no photo and no video"),
+        (["empt?"], r"empt\?: the pattern fits no photo and no video"),
     ],
 )
 def test_what_holds_no_photo(tree, inputs, message):

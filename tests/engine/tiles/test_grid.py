@@ -63,6 +63,12 @@ def test_tiles_are_as_large_as_the_pictures_of_the_training_unless_told_otherwis
     assert Tiling(side=33).tile(trained=(32, 48), patch=8) == (40, 40)
 
 
+def test_tiles_of_the_trained_size_overlap_by_no_more_than_half():
+    assert Tiling(overlap=16).tile(trained=(32, 48), patch=8) == (32, 48)
+    with pytest.raises(ValueError, match="tiles of 32×48 pixels cannot overlap by 17: give at most half a tile"):
+        Grid.over(50, 70, Tiling(overlap=17), trained=(32, 48), patch=8)
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [

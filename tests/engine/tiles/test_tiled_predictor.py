@@ -161,6 +161,8 @@ def test_photos_of_all_sizes_in_one_batch(predictor):
 def test_it_is_made_of_a_predictor(predictor):
     with pytest.raises(ValueError, match=r"got a PAMM, wanted a predictor"):
         TiledPredictor(predictor.model)
+    with pytest.raises(ValueError, match=r"cannot overlap by 100000"):
+        TiledPredictor(predictor, Tiling(overlap=100_000))
 
 
 def test_settings_tell_tilings_apart(predictor):

@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from pamm.data.images import read_image, read_map
+from pamm.data.images import is_indexed, read_image, read_map
 from pamm.data.mat_files import read_label_map, read_variable
 from pamm.metrics.boundary import BoundaryProtocol
 from pamm.ops.boundaries.maps import boundary_truth
@@ -56,7 +55,7 @@ def read_probability(path: Path, *, key: str | None = None) -> NDArray[np.float3
     Raises:
         ValueError: if it is coloured, or its numbers are no probabilities.
     """
-    values = read_image(path) if _is_indexed(path) else read_map(path, key=key)
+    values = read_image(path) if is_indexed(path) else read_map(path, key=key)
     if values.ndim == 3 and (values == values[..., :1]).all():
         values = values[..., 0]
     if values.ndim != 2:
@@ -66,15 +65,6 @@ def read_probability(path: Path, *, key: str | None = None) -> NDArray[np.float3
     if values.dtype.kind == "f" and np.isfinite(values).all() and 0 <= values.min() and values.max() <= 1:
         return values.astype(np.float32)
     raise ValueError(f"{path}: {values.dtype} from {values.min()} to {values.max()}: store 8 or 16 bits, or fractions")
-
-
-def _is_indexed(path: Path) -> bool:
-    """Whether a picture stores bits or numbers of colours, not shades."""
-    try:
-        with Image.open(path) as picture:
-            return picture.mode in ("1", "P", "PA")
-    except OSError:
-        return False  # an array, or damaged, as reading it will tell
 
 
 def read_truth(path: Path, protocol: BoundaryProtocol) -> NDArray[np.bool_]:

@@ -17,6 +17,11 @@ from pamm.tasks import Task
 
 T = TypeVar("T")
 
+RESERVED = ("Image", "Truth")
+"""Headings of figures that are nobody's name."""
+ERROR = ": error"
+"""What follows a name in the heading of its errors."""
+
 Source = Callable[[Sample, Sequence[Task]], Mapping[str, Map]]
 """Gives the maps of a sample by task name, those of tasks it does not know left out."""
 
@@ -26,7 +31,7 @@ class Comparison:
     """One image, what is true of it, and what is predicted.
 
     Raises:
-        ValueError: if a map is not as large as the image.
+        ValueError: if a map is not as large as the image, or who predicted it is called like a heading of figures.
     """
 
     name: str
@@ -40,7 +45,13 @@ class Comparison:
     name."""
 
     def __post_init__(self) -> None:
-        """Check the sizes."""
+        """Check the names and sizes."""
+        for source in self.predictions:
+            if source in RESERVED or source.endswith(ERROR):
+                raise ValueError(
+                    f"{source!r} is a heading of figures ({', '.join(RESERVED)}, NAME{ERROR}): give whoever predicts "
+                    "another name"
+                )
         for source, maps in {"truth": self.truth, **self.predictions}.items():
             for task, array in maps.items():
                 if array.shape[:2] != self.image.shape[:2]:
@@ -191,7 +202,7 @@ def compare(
         progress: called with the number of images done, and of all.
 
     Raises:
-        ValueError: if a map is missing or does not fit.
+        ValueError: if a map is missing or does not fit, or a source is called like a heading of figures.
     """
     done = []
     for count, sample in enumerate(samples, start=1):

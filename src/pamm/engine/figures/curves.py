@@ -15,11 +15,25 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from pamm.engine.figures.style import BODY, DPI, FAINT, RULE, SERIES, SMALL, TEXT, fitted, paper_style, text_width
+from pamm.engine.figures.style import (
+    BODY,
+    DPI,
+    FAINT,
+    RULE,
+    SERIES,
+    SMALL,
+    TEXT,
+    check_size,
+    fitted,
+    paper_style,
+    text_width,
+)
 from pamm.metrics import SCORES, task_scores
 from pamm.names import unknown_name
 from pamm.tasks import TASKS
 
+_NARROWEST = 1.2
+"""Width of the narrowest plot worth drawing, inches."""
 _STAGES = ("train", "val")
 Style = Literal["-", "--", ":"]
 _STYLES: tuple[Style, ...] = ("-", "--", ":")
@@ -161,8 +175,11 @@ def curve_figure(
         dpi: pixels to an inch on a screen.
 
     Raises:
-        ValueError: if there is nothing to draw, or a number is out of its range.
+        ValueError: if there is nothing to draw, the figure is too narrow, or a number is out of its range.
     """
+    check_size(width, dpi)
+    if width < _NARROWEST:
+        raise ValueError(f"a plot does not fit into {width:g} inches: draw a wider figure, of {_NARROWEST:g} or more")
     if not logs:
         raise ValueError("no run was given: name the folder of one or more")
     panels: dict[str, list[str]] = {}

@@ -4,13 +4,12 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from pamm.engine.colours import NEUTRAL, Legend, Map, Pixels, Span, valid_pixels, value_span
-from pamm.engine.figures.comparison import Comparison
+from pamm.engine.colours import NEUTRAL, Legend, Map, Pixels, Span, colour_table, valid_pixels, value_span
+from pamm.engine.figures.comparison import ERROR, Comparison
 from pamm.engine.figures.grid import Tile
 from pamm.engine.figures.panels import Panel, lay_out, map_keys, map_tile
 from pamm.engine.figures.style import DPI, STRONG, TEXT
@@ -161,7 +160,7 @@ def colour_errors(error: ErrorMap, span: Span) -> Pixels:
         colours = np.array([colour for colour, _ in error.outcomes], dtype=np.uint8)[values.astype(np.intp)]
     else:
         shares = ((values - span[0]) / (span[1] - span[0])).clip(0, 1)
-        colours = _table()[(shares * 255).round().astype(np.intp)]
+        colours = colour_table(_COLORMAP)[(shares * 255).round().astype(np.intp)]
     colours[~counts] = NEUTRAL
     return colours
 
@@ -172,7 +171,7 @@ def error_legend(errors: Sequence[ErrorMap], span: Span) -> Legend:
     if errors[0].outcomes:
         return Legend((*errors[0].outcomes, *(((NEUTRAL, "no label"),) if ignored else ())))
     ticks = tuple(_in_words(float(value), errors[0].error_unit, digits=2) for value in np.linspace(*span, 3))
-    bar = tuple((int(red), int(green), int(blue)) for red, green, blue in _table()[::15])
+    bar = tuple((int(red), int(green), int(blue)) for red, green, blue in colour_table(_COLORMAP)[::15])
     return Legend(bar=bar, ticks=(*ticks[:-1], f"≥ {ticks[-1]}"))
 
 
@@ -180,11 +179,6 @@ def _in_words(value: float, unit: str, *, digits: int) -> str:
     """A number with so many digits that count, and its unit."""
     places = digits - 1 - math.floor(math.log10(abs(value))) if value else 0
     return f"{value:.{min(max(places, 0), 9)}f}" + (unit if unit == "°" else f" {unit}" if unit else "")
-
-
-def _table() -> Pixels:
-    shades = matplotlib.colormaps[_COLORMAP](np.arange(256))[:, :3]
-    return np.asarray((shades * 255).round(), dtype=np.uint8)
 
 
 def error_figure(
@@ -230,6 +224,6 @@ def _panel(comparison: Comparison, tasks: Sequence[Task], *, relative: bool) -> 
         lines["Truth"][task.name] = map_tile(task, truth, span)
         for name, error in errors.items():
             lines.setdefault(name, {})[task.name] = map_tile(task, shown[name], span)
-            lines.setdefault(f"{name}: error", {})[task.name] = Tile(colour_errors(error, reach), error.note)
+            lines.setdefault(f"{name}{ERROR}", {})[task.name] = Tile(colour_errors(error, reach), error.note)
         keys[task.name] = (*map_keys(task, [truth, *shown.values()], span), error_legend([*errors.values()], reach))
     return Panel(Tile(comparison.image, smooth=True), lines, keys)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from pamm.data.images import ImageLike
-from pamm.engine.figures.style import BODY, DPI, FAINT, RULE, SMALL, TEXT, paper_style, text_width
+from pamm.engine.figures.style import BODY, DPI, FAINT, RULE, SMALL, TEXT, check_size, paper_style, text_width
 from pamm.engine.predictor import Predictor
 
 _COLORMAP = "YlGnBu"
@@ -105,8 +105,9 @@ def gate_figure(means: GateMeans, *, width: float = TEXT, dpi: int = DPI) -> Fig
         dpi: pixels to an inch on a screen.
 
     Raises:
-        ValueError: if the figure is too narrow.
+        ValueError: if the figure is too narrow, or its size is out of bounds.
     """
+    check_size(width, dpi)
     stages, parameters, tasks, experts = means.mean.shape
     left = max(text_width(title, SMALL) for title in means.tasks) + 0.28
     right, top, bottom, gap = 0.45, 0.2, 0.36, 0.1

@@ -10,7 +10,7 @@ from PIL import Image
 
 from pamm.engine.colours import Legend, Pixels, thumbnail
 from pamm.engine.figures.keys import below_height, below_key, beside_key, beside_width
-from pamm.engine.figures.style import BODY, RULE, SMALL, fitted, paper_style, text_width
+from pamm.engine.figures.style import BODY, RULE, SMALL, check_size, fitted, paper_style, text_width
 
 Box = tuple[float, float, float, float]
 """Left, top, width and height in inches, from the figure's top left corner."""
@@ -70,8 +70,9 @@ def tile_figure(headings: Sequence[str], rows: Sequence[TileRow], *, width: floa
         dpi: pixels to an inch at most of the pictures inside.
 
     Raises:
-        ValueError: if the figure is too narrow for its columns.
+        ValueError: if the figure is too narrow for its columns, or its size is out of bounds.
     """
+    check_size(width, dpi)
     left = _EDGE + (_LABEL if any(row.label for row in rows) else 0.0)
     places = [max(map(beside_width, keys)) for keys in _transposed([row.keys for row in rows])]
     side = (width - left - _EDGE - sum(place + _SPACE for place in places) - _GAP * (len(headings) - 1)) / len(headings)

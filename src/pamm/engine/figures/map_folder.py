@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pamm.data.sample import Sample
 from pamm.engine.colours import Map
-from pamm.engine.score_files import find_predictions, read_prediction
+from pamm.engine.score_files import check_scale, find_predictions, read_prediction
 from pamm.tasks import Task
 
 
@@ -24,6 +24,7 @@ class MapFolder:
             scale: by task, the factor from what is stored to the task's unit, for example 0.001 for millimetres.
         """
         self.folder, self.scale = Path(folder), scale or {}
+        self._files: dict[tuple[Task, ...], dict[str, dict[str, Path]]] = {}
 
     def __call__(self, sample: Sample, tasks: Sequence[Task]) -> Mapping[str, Map]:
         """The maps of one image by task name; tasks without a map are left out.
@@ -33,9 +34,10 @@ class MapFolder:
             tasks: the tasks.
 
         Raises:
-            ValueError: if no map of the image is there, or one cannot be read or does not fit the task.
+            ValueError: if no map of the image is there, one cannot be read or does not fit the task, or a scale is
+                wrong.
         """
-        files = find_predictions(self.folder, tasks)
+        files = self._found(tuple(tasks))
         found = {
             task.name: read_prediction(files[task.name][sample.name], task, scale=self.scale.get(task.name, 1.0))
             for task in tasks
@@ -44,3 +46,10 @@ class MapFolder:
         if not found:
             raise ValueError(f"{self.folder}: no map of {sample.name} there: name maps like the images")
         return found
+
+    def _found(self, tasks: tuple[Task, ...]) -> Mapping[str, Mapping[str, Path]]:
+        """The files of some tasks; the folder is looked through once."""
+        if tasks not in self._files:
+            check_scale(self.scale, tasks)
+            self._files[tasks] = find_predictions(self.folder, tasks)
+        return self._files[tasks]

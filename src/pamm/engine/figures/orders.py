@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pamm.engine.figures.style import BODY, DPI, INK, RULE, STRONG, TEXT, fitted, paper_style
+from pamm.engine.figures.style import BODY, DPI, INK, RULE, STRONG, TEXT, check_size, fitted, paper_style
 from pamm.names import unknown_name
 from pamm.ops import scan_orders
-from pamm.ops.scan_order import ScanKind
+from pamm.ops.scan_order import ScanKind, check_grid
 
 _COLORMAP = "viridis"
 _JUMP = (STRONG[0] / 255, STRONG[1] / 255, STRONG[2] / 255)
@@ -71,14 +71,16 @@ def order_figure(
         dpi: pixels to an inch on a screen.
 
     Raises:
-        ValueError: if there is no such kind or number of directions, no cell, or the grid is too fine to be drawn.
+        ValueError: if there is no such kind or number of directions, no cell, the grid is too fine to be drawn, or the
+            figure's size is out of bounds.
     """
+    check_size(width, dpi)
+    check_grid(rows, columns, directions)
     if not kinds:
         raise ValueError("no kind of order was given: name one or more, for example hilbert")
     for kind in kinds:
         if kind not in get_args(ScanKind):
             raise unknown_name("kind of order", kind, get_args(ScanKind))
-    orders = [scan_orders(cast(ScanKind, kind), rows, columns, directions) for kind in kinds]
     side = (width - 2 * _EDGE - _GAP * (directions - 1)) / directions
     # a single direction of a tall grid need not fill the page
     box = min(side, 2 * side * columns / rows)
@@ -88,6 +90,7 @@ def order_figure(
             f"a grid of {rows}×{columns} is too fine for {directions} drawings in {width:g} inches: draw fewer "
             "directions, a smaller grid, or a wider figure"
         )
+    orders = [scan_orders(cast(ScanKind, kind), rows, columns, directions) for kind in kinds]
     line_height = _HEADING + tall + _NOTE
     whole = len(kinds) * line_height + _GAP * (len(kinds) - 1)
     figure = Figure(figsize=(width, whole), dpi=dpi)

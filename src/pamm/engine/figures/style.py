@@ -3,6 +3,7 @@
 Figures are matplotlib's own, made without pyplot: nothing is kept between them and no window is opened.
 """
 
+from bisect import bisect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -14,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 
-from pamm.data.files import WriteError, atomic_write
+from pamm.data.files import atomic_write, check_name
 from pamm.tasks import Colour
 
 COLUMN = 3.3
@@ -23,6 +24,10 @@ TEXT = 6.9
 """Width of its text, inches."""
 DPI = 300
 """Pixels to an inch, of photos and maps in a figure and of PNG files."""
+WIDTHS, DPIS = (0.25, 50.0), (10, 1200)
+"""Narrowest and widest figure, inches, and fewest and most pixels to an inch."""
+MOST_PIXELS = 100_000_000
+"""Most pixels of a PNG file."""
 BODY, SMALL = 8.0, 6.5
 """Sizes of type in points: of headings, and of all else."""
 INK, FAINT, RULE = "#22242a", "#686c76", "#c8cacf"
@@ -80,10 +85,27 @@ def check_figure_file(path: Path) -> None:
     """See that a figure can be written to a file of this name.
 
     Raises:
-        ValueError: if its suffix names no known format.
+        ValueError: if its suffix names no known format, or it is a folder.
     """
+    check_name(path)
     if path.suffix.lower() not in FORMATS:
         raise ValueError(f"{path}: no format for figures: give a name that ends in {', '.join(FORMATS)}")
+
+
+def check_size(width: float, dpi: int) -> None:
+    """See that a figure of this size can be drawn.
+
+    Args:
+        width: of the figure, inches.
+        dpi: pixels to an inch.
+
+    Raises:
+        ValueError: if one of them is out of bounds.
+    """
+    if not WIDTHS[0] <= width <= WIDTHS[1]:
+        raise ValueError(f"width: got {width:g} inches: give {WIDTHS[0]:g} to {WIDTHS[1]:g}, for example {TEXT:g}")
+    if not DPIS[0] <= dpi <= DPIS[1]:
+        raise ValueError(f"dpi: got {dpi} pixels to an inch: give {DPIS[0]} to {DPIS[1]}, for example {DPI}")
 
 
 def save_figure(figure: Figure, path: str | Path, *, dpi: int = DPI) -> Path:
@@ -98,13 +120,18 @@ def save_figure(figure: Figure, path: str | Path, *, dpi: int = DPI) -> Path:
         The file.
 
     Raises:
-        ValueError: if the suffix names no known format, or the file cannot be written.
+        ValueError: if the suffix names no known format, the file cannot be written, or has too many pixels.
     """
     path = Path(path)
     check_figure_file(path)
     suffix = path.suffix.lower()
-    if path.is_dir():
-        raise WriteError(f"cannot write {path}: it is a folder: give the name of a file")
+    wide, tall = figure.get_size_inches()
+    check_size(wide, dpi)
+    if suffix == ".png" and wide * tall * dpi**2 > MOST_PIXELS:
+        raise ValueError(
+            f"{path}: {wide:.1f} × {tall:.1f} inches have more than {MOST_PIXELS:,} pixels at {dpi} to an inch: give "
+            "fewer to an inch, or a name that ends in .pdf"
+        )
     with paper_style(), atomic_write(path) as temporary:
         smaller: Any = {"pil_kwargs": {"optimize": True}} if suffix == ".png" else {}
         figure.savefig(temporary, format=suffix[1:], dpi=dpi, metadata=FORMATS[suffix], **smaller)
@@ -142,7 +169,6 @@ def fitted(text: str, room: float, *, size: float = SMALL, smallest: float = 5.0
         return text, size
     if wide * smallest / size <= room:
         return text, size * room / wide
-    shown = text
-    while shown and text_width(f"{shown}…", smallest) > room:
-        shown = shown[:-1].rstrip()
-    return f"{shown}…", smallest
+    # to measure takes milliseconds, and there may be many long lines
+    kept = bisect(range(1, len(text)), room, key=lambda count: text_width(f"{text[:count].rstrip()}…", smallest))
+    return f"{text[:kept].rstrip()}…", smallest

@@ -12,7 +12,6 @@ from pamm.engine.many.sources import RECORD, Source
 from pamm.engine.many.video_file import check_format
 from pamm.engine.many.video_parts import read_state
 from pamm.engine.prediction import PARTS, Prediction, check_parts
-from pamm.names import unknown_name
 
 _OF_VIDEOS = ("pictures", "overview")
 
@@ -41,11 +40,6 @@ class Job:
         check_format(self.video)
         if self.write is not None:
             check_parts(self.write)
-        for name, (low, high) in self.spans.items():
-            if name not in self.settings["tasks"]:
-                raise unknown_name("task to give a range of values of", name, self.settings["tasks"])
-            if not low < high:
-                raise ValueError(f"range of {name}: from {low:g} to {high:g}: give the lower value first")
 
     def parts(self, source: Source) -> tuple[str, ...]:
         """What is written of a source."""

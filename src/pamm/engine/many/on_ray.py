@@ -7,7 +7,7 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,8 @@ _BLOCKS = 10_000
 """Pieces that are dealt out one by one; of more, several go together."""
 _STORE = 128 << 20
 """Bytes of shared memory on this machine besides twice those of the weights."""
+_TRIES = ".ray-"
+"""How the name of a folder begins that all workers see."""
 _PATIENCE = 10
 """Seconds that a cluster's head may take to answer."""
 
@@ -52,7 +54,7 @@ def run_on_ray(
     resume: bool,
     finished: Collection[str],
     tally: Tally,
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     """Predict photos and videos on a cluster, whose machines see the files under the same names.
 
     The maps are the same, bit for bit, as of a run on one machine whose network takes the same number of threads, as
@@ -108,8 +110,10 @@ def run_on_ray(
 
 @contextmanager
 def _tries(out: Path) -> Iterator[str]:
-    """A folder that all workers see, which goes with the run."""
-    folder = tempfile.mkdtemp(prefix=".ray-", dir=out)
+    """A folder that all workers see, which goes with the run; so do those of runs that were killed."""
+    for leftover in out.glob(f"{_TRIES}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    folder = tempfile.mkdtemp(prefix=_TRIES, dir=out)
     try:
         yield os.path.abspath(folder)
     finally:

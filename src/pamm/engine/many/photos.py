@@ -15,7 +15,7 @@ from pamm.engine.many.records import Made
 from pamm.engine.many.sources import Source
 from pamm.engine.predictor import NetworkInput, Predictor
 
-FAILURES = (ValueError, OSError, RuntimeError, MemoryError)
+FAILURES = (ValueError, OSError, RuntimeError, MemoryError, ArithmeticError)
 """What may befall one photo without stopping the others."""
 _HOPELESS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """Errors of writing that the next photo would meet as well."""

@@ -2,12 +2,16 @@
 
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pamm.engine.many.sources import RECORD, Source
 from pamm.records import build
+
+VALUES = "values"
+"""Folder of the values of a video's frames."""
 
 
 class OtherSettingsError(ValueError):
@@ -28,12 +32,24 @@ class Made:
     """The weights and all options that change what is written."""
     files: tuple[str, ...] = field(default=())
     """Names of what was written."""
+    values: int = 0
+    """Frames of a video whose values were written."""
     failure: str = ""
     """What was wrong with a video of which only a part could be read."""
+
+    def all_files(self) -> Iterator[str]:
+        """Names of what was written, also the values of frames."""
+        yield from self.files
+        yield from map(values_name, range(self.values))
 
     def to_text(self) -> str:
         """As :func:`read_record` reads it."""
         return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
+
+
+def values_name(frame: int) -> str:
+    """Name of the file of a frame's values, in the folder of the maps."""
+    return f"{VALUES}/{frame:06d}.npz"
 
 
 def made_from(source: Source, folder: Path, settings: dict[str, Any]) -> Made:
@@ -91,7 +107,8 @@ def is_finished(source: Source, folder: Path, settings: dict[str, Any]) -> bool:
         now = made_from(source, folder, settings)
     except OSError:
         return False
-    return now == replace(made, files=(), failure="") and all((folder / name).exists() for name in made.files)
+    same = now == replace(made, files=(), values=0, failure="")
+    return same and all((folder / name).exists() for name in made.all_files())
 
 
 def remove_others(folder: Path, before: Made | None, now: Made) -> None:

@@ -1,6 +1,7 @@
 """A run on this machine: photos, then videos, and how far it is."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
+from contextlib import closing
 from functools import partial
 
 from pamm.engine.many.job import Job
@@ -57,7 +58,7 @@ def run_here(
     resume: bool,
     finished: Collection[str],
     tally: Tally,
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     """Predict photos and videos on this machine.
 
     Args:
@@ -76,10 +77,12 @@ def run_here(
     photos = [source for source in sources if not source.is_video]
     videos = [source for source in sources if source.is_video and source.name not in finished]
     hopeless = False
-    for outcome in run_photos(predictor, photos, job, batch_size=batch_size, workers=workers, finished=finished):
-        tally.whole(outcome.source)
-        yield outcome
-        hopeless |= outcome.hopeless
+    run = run_photos(predictor, photos, job, batch_size=batch_size, workers=workers, finished=finished)
+    with closing(run):
+        for outcome in run:
+            tally.whole(outcome.source)
+            yield outcome
+            hopeless |= outcome.hopeless
     for video in videos:
         if hopeless:
             break

@@ -1,7 +1,7 @@
 """Many photos: some threads read, one predicts, some write."""
 
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from concurrent.futures import Executor, Future
 
 from pamm.engine.many.batches import Batch, plan_batches
@@ -32,7 +32,7 @@ def run_photos(
     batch_size: int,
     workers: int,
     finished: Collection[str] = (),
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     """Predict photos and write their maps.
 
     Args:

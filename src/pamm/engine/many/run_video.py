@@ -24,7 +24,7 @@ from pamm.engine.many.records import OtherSettingsError, read_record, remove_oth
 from pamm.engine.many.sources import RECORD, Source
 from pamm.engine.many.threads import Room, ahead, threads
 from pamm.engine.many.video_file import CODECS, Video, open_video, quiet, write_video
-from pamm.engine.many.video_parts import FOLDER, VALUES, Parts
+from pamm.engine.many.video_parts import FOLDER, Parts
 from pamm.engine.prediction import png
 from pamm.engine.predictor import NetworkInput, Predictor
 from pamm.engine.survival.lock import only_run
@@ -188,7 +188,7 @@ class _VideoRun:
         for place, (item, output) in enumerate(zip(part.items, outputs, strict=True)):
             prediction = self.predictor.finish(item, output)
             if "values" in self.wanted:
-                prediction.save_values(self.folder / VALUES / f"{first + place:06d}.npz")
+                prediction.save_values(self.parts.values(first + place))
             if "pictures" in self.wanted:
                 for task in prediction.tasks:
                     yield task.name, png(colour_map(task, prediction.maps[task.name], span=spans[task.name]))
@@ -201,7 +201,8 @@ class _VideoRun:
         names += ["overview"] if "overview" in self.wanted else []
         files = {f"{name}.{self.job.video}": name for name in names}
         before = read_record(self.folder)
-        made = replace(self.parts.state.made, files=tuple(files), failure=self.failure)
+        values = self.frames if "values" in self.wanted else 0
+        made = replace(self.parts.state.made, files=tuple(files), values=values, failure=self.failure)
         remove_leftovers(self.folder, (*files, RECORD))
         with ExitStack() as stack, threads(workers) as writers:
             # what is entered first takes its name last
@@ -211,6 +212,7 @@ class _VideoRun:
             for future in written:
                 future.result()
             (self.folder / RECORD).unlink(missing_ok=True)
+            self.parts.hand_over_values(values)
         remove_others(self.folder, before, made)
 
     def _join(self, name: str, path: Path) -> None:

@@ -5,6 +5,7 @@ import os
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import takewhile
 from pathlib import Path
 
@@ -33,15 +34,16 @@ class Source:
         return self.path.suffix.lower() in VIDEO_SUFFIXES
 
 
-def find_sources(inputs: Iterable[str | Path], *, out: str | Path | None = None) -> list[Source]:
+def find_sources(inputs: str | Path | Iterable[str | Path], *, out: str | Path | None = None) -> list[Source]:
     """The photos and videos that are meant by files, folders and patterns.
 
     Args:
-        inputs: files, folders, and patterns of :mod:`glob` (``'holiday/**/*.jpg'``). Of folders, and of all beneath
-            them, files with the suffix of a photo or video are taken, hidden ones aside, in the order of their names.
-            A file that is not there is taken too: reading it fails. A file that is met again is taken once.
-        out: folder that is left out where it lies in another one, since it holds pictures that were written; so is any
-            folder of maps.
+        inputs: files, folders, and patterns of :mod:`glob` (``'holiday/**/*.jpg'``), or one of them. Of folders, and of
+            all beneath them, files with the suffix of a photo or video are taken, hidden ones aside, in the order of
+            their names; so are of a pattern's files and folders. A file that is not there is taken too, and a folder
+            that was not named itself and cannot be read: reading them fails. A file that is met again is taken once.
+        out: folder that is left out where it lies in another one or is met by a pattern, since it holds pictures that
+            were written; so is any folder of maps.
 
     Returns:
         Sources in the order given. A file is named by its name without the suffix, a file of a folder by its path
@@ -52,7 +54,7 @@ def find_sources(inputs: Iterable[str | Path], *, out: str | Path | None = None)
     Raises:
         ValueError: if nothing is given, or a folder or pattern holds no photo and no video, or cannot be read.
     """
-    given = [Path(item) for item in inputs]
+    given = [Path(item) for item in ([inputs] if isinstance(inputs, str | Path) else inputs)]
     if not given:
         raise ValueError("no photo was given: name at least one image file, folder or video")
     prefixed = sum(path.is_dir() for path in given) > 1
@@ -72,23 +74,57 @@ def _expanded(item: Path, out: str | Path | None, *, prefixed: bool) -> Iterator
     """The files that one input stands for, with the names they would like."""
     if item.is_dir():
         prefix = f"{_stem(item.absolute())}/" if prefixed else ""
-        yield from ((path, prefix + _below(item, path)) for path in _files_in(item, out))
+        files = _files_in(item, out)
+        if item in files:
+            raise ValueError(f"{item}: cannot be read: change its permissions")
+        if not files:
+            raise ValueError(f"{item}: holds no photo and no video: name another folder, or the files themselves")
+        yield from ((path, prefix + _below(item, path)) for path in files)
     elif not os.path.lexists(item) and glob.has_magic(str(item)):
         fixed = Path(*takewhile(lambda part: not glob.has_magic(part), item.parts))
-        found = sorted(Path(path) for path in glob.glob(str(item), recursive=True))
-        if not found:
-            raise ValueError(f"{item}: the pattern fits no file: check it, or name a folder")
-        files = [path for path in found if not path.is_dir()]
-        for path in files or (file for folder in found for file in _files_in(folder, out)):
-            yield path, _below(fixed, path)
+        files = _files_of(item, fixed, out)
+        if not files:
+            raise ValueError(f"{item}: the pattern fits no photo and no video: check it, or name a folder")
+        yield from ((path, _below(fixed, path)) for path in files)
     else:
         yield item, _stem(item)
 
 
-def _files_in(folder: Path, out: str | Path | None) -> list[Path]:
-    """Photos and videos in a folder and beneath it, links included."""
+def _files_of(pattern: Path, fixed: Path, out: str | Path | None) -> list[Path]:
+    """Photos and videos that a pattern fits, and those in folders that it fits, but for what was written.
+
+    Args:
+        pattern: the pattern.
+        fixed: the folder before the first of its parts that has a ``*``, ``?`` or ``[``.
+        out: folder that is left out beneath that one.
+    """
     apart = None if out is None else os.path.realpath(out)
-    found, seen = [], set()
+
+    @cache
+    def is_written(folder: Path) -> bool:
+        return folder != fixed and (
+            os.path.realpath(folder) == apart or (folder / RECORD).exists() or is_written(folder.parent)
+        )
+
+    found: list[Path] = []
+    for path in map(Path, glob.glob(str(pattern), recursive=True)):
+        if path.is_dir():
+            found += [] if is_written(path) else _files_in(path, out)
+        elif _is_meant(path) and not is_written(path.parent):
+            found.append(path)
+    return sorted(set(found))
+
+
+def _is_meant(path: Path) -> bool:
+    """Whether a file that was not named is taken, by its suffix."""
+    return path.suffix.lower() in PHOTO_SUFFIXES | VIDEO_SUFFIXES
+
+
+def _files_in(folder: Path, out: str | Path | None) -> list[Path]:
+    """Photos and videos in a folder and beneath it, links included, and those folders that cannot be read."""
+    apart = None if out is None else os.path.realpath(out)
+    found: list[Path] = []
+    seen = set()
     waiting = [folder]
     while waiting:
         place = waiting.pop()
@@ -98,18 +134,14 @@ def _files_in(folder: Path, out: str | Path | None) -> list[Path]:
         seen.add(real)
         try:
             entries = [entry for entry in os.scandir(place) if not entry.name.startswith(".")]
-        except OSError as error:
-            raise ValueError(f"{place}: cannot be read: {error.strerror}: change its permissions") from error
-        if place != folder and any(entry.name == RECORD for entry in entries):
+            folders = [place / entry.name for entry in entries if entry.is_dir()]
+            files = [place / entry.name for entry in entries if entry.is_file() and _is_meant(Path(entry.name))]
+        except OSError:
+            found.append(place)
             continue
-        waiting += [place / entry.name for entry in entries if entry.is_dir()]
-        found += [
-            place / entry.name
-            for entry in entries
-            if entry.is_file() and Path(entry.name).suffix.lower() in PHOTO_SUFFIXES | VIDEO_SUFFIXES
-        ]
-    if not found:
-        raise ValueError(f"{folder}: holds no photo and no video: name another folder, or the files themselves")
+        if place == folder or all(entry.name != RECORD for entry in entries):
+            waiting += folders
+            found += files
     return sorted(found)
 
 

@@ -9,6 +9,8 @@ from typing import TypeVar
 
 import torch
 
+from pamm.engine.stop import stop_when
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -39,16 +41,26 @@ class Room:
 def threads(count: int) -> Iterator[Executor]:
     """Some threads; on leaving, what they are at is finished, and what has not begun is dropped.
 
-    PyTorch works with one thread in each of them: they share the processors already.
+    Left by an exception, what they are at stops where it calls :func:`pamm.engine.stop.check_stop`. PyTorch works with
+    one thread in each of them: they share the processors already.
     """
     before = torch.get_num_threads()
-    executor = ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,))
+    stop = threading.Event()
+    executor = ThreadPoolExecutor(count, initializer=_begin, initargs=(stop,))
     try:
         yield executor
+    except BaseException:
+        stop.set()
+        raise
     finally:
         executor.shutdown(cancel_futures=True)
         # what one thread sets is also what later ones start with
         torch.set_num_threads(before)
+
+
+def _begin(stop: threading.Event) -> None:
+    torch.set_num_threads(1)
+    stop_when(stop)
 
 
 def ahead(submit: Callable[[Item], Result], items: Iterable[Item], *, count: int) -> Iterator[Result]:

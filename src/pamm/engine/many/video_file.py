@@ -99,7 +99,7 @@ def frame_count(path: Path) -> int:
     try:
         with quiet(), open_video(path) as video:
             return max(1, video.frames)
-    except ImageError:
+    except (ImageError, OSError):
         return 1
 
 

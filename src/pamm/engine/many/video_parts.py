@@ -1,7 +1,8 @@
 """The finished frames of a video whose maps are being made: a file for every few frames, beside the maps to be.
 
-Each file holds the pictures of its frames, lossless, and has its name only once it is whole. So a run that was killed
-goes on after the last of them, and the video that is made of them in the end is the same.
+Each file holds the pictures of its frames, lossless, and has its name only once it is whole; the values of its frames
+are written before. So a run that was killed goes on after the last of them, and the video that is made of them in the
+end is the same. Maps of an earlier run are not touched before that end.
 """
 
 import json
@@ -16,15 +17,14 @@ import numpy as np
 
 from pamm.data.files import atomic_write
 from pamm.engine.colours import Pixels, Span
-from pamm.engine.many.records import Made, check_settings
+from pamm.engine.many.records import VALUES, Made, check_settings, values_name
 from pamm.records import build
 
 FOLDER = "frames.part"
 """Folder of the parts, in that of the maps; it is there until the maps are finished."""
-VALUES = "values"
-"""Folder of the values of frames."""
 STATE = "state.json"
 _PARTS = "[0-9]*.zip"
+_VALUES = f"{VALUES}/[0-9]*.npz"
 _FRAMES = 16
 """Frames in a part, of small videos."""
 _PIXELS = 1 << 25
@@ -65,13 +65,13 @@ class Parts:
             OtherSettingsError: if they were made with other weights or options.
         """
         place = folder / FOLDER
-        for leftover in place.glob(".*"):
+        for leftover in place.rglob(".*"):
             leftover.unlink()
         if resume and (state := read_state(folder)) is not None:
             check_settings(folder, state.made.settings, made.settings)
             if state.made == made:
                 return cls(place, state)
-        for file in [*place.glob(_PARTS), place / STATE, *folder.glob(f"{VALUES}/*.npz")]:
+        for file in [*place.glob(_PARTS), place / STATE, *place.glob(_VALUES)]:
             file.unlink(missing_ok=True)
         length = max(1, min(_FRAMES, _PIXELS // (size[0] * size[1])))
         return cls(place, State(made, length))
@@ -116,6 +116,25 @@ class Parts:
                         picture = cv2.imdecode(np.frombuffer(archive.read(entry), np.uint8), cv2.IMREAD_COLOR)
                         assert picture is not None
                         yield np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+    def values(self, frame: int) -> Path:
+        """Where the values of a frame are to be written, before its part is."""
+        return self.folder / values_name(frame)
+
+    def hand_over_values(self, frames: int) -> None:
+        """Give the values to the maps, in place of those of an earlier run; it can be done again where it ended.
+
+        Args:
+            frames: how many frames' values the maps have, 0 if none are wanted.
+        """
+        folder = self.folder.parent
+        for path in sorted(self.folder.glob(_VALUES)):
+            (folder / VALUES).mkdir(exist_ok=True)
+            path.replace(folder / VALUES / path.name)
+        wanted = {folder / values_name(frame) for frame in range(frames)}
+        for path in sorted(folder.glob(_VALUES)):
+            if path not in wanted:
+                path.unlink()
 
     def remove(self) -> None:
         """Remove them, once they are part of the maps."""

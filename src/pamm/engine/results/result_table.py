@@ -13,7 +13,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from pamm.data.files import atomic_write
+from pamm.data.files import atomic_write, check_name
 
 Mark = Literal["", "best", "second_best"]
 
@@ -257,8 +257,9 @@ def check_table_file(path: Path) -> None:
     """See whether tables can be written under a name.
 
     Raises:
-        ValueError: if its suffix is none of :data:`FORMATS`.
+        ValueError: if its suffix is none of :data:`FORMATS`, or it is a folder.
     """
+    check_name(path)
     if path.suffix.lower() not in FORMATS:
         *some, last = FORMATS
         raise ValueError(f"{path}: no format of tables ends so: give a file that ends in {', '.join(some)} or {last}")

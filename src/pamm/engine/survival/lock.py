@@ -1,7 +1,7 @@
 """One run in a folder at a time."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -21,7 +21,8 @@ def only_run(folder: Path, *, doing: str = "training", instead: str = "another r
     Raises:
         ValueError: if another process holds it, or nothing can be written there.
     """
-    lock = FileLock(folder / "run.lock", timeout=0)
+    path = folder / "run.lock"
+    lock = FileLock(path, timeout=0)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
@@ -31,8 +32,13 @@ def only_run(folder: Path, *, doing: str = "training", instead: str = "another r
         ) from error
     except OSError as error:
         reason = error.strerror or str(error)
-        raise WriteError(f"cannot write {folder}: {reason}: make room, or choose a folder you may write to") from error
+        raise WriteError(
+            f"cannot write to {folder}: {reason}: make room, or choose a folder you may write to"
+        ) from error
     try:
         yield
     finally:
+        # whoever has opened it meanwhile finds that it has no name any more; Windows keeps it
+        with suppress(OSError):
+            path.unlink()
         lock.release()

@@ -58,8 +58,16 @@ class Tiling:
         Args:
             trained: rows and columns the network was trained at.
             patch: both are multiples of it.
+
+        Raises:
+            ValueError: if tiles of the trained size are to overlap by more than half.
         """
-        return trained if self.side is None else (-(-self.side // patch) * patch,) * 2
+        if self.side is not None:
+            return (-(-self.side // patch) * patch,) * 2
+        if self.overlap is not None and 2 * self.overlap > min(trained):
+            size = "×".join(map(str, trained))
+            raise ValueError(f"tiles of {size} pixels cannot overlap by {self.overlap}: give at most half a tile")
+        return trained
 
 
 class Tile(NamedTuple):
@@ -156,6 +164,9 @@ class Grid:
             tiling: how it is cut.
             trained: rows and columns the network was trained at.
             patch: side of the network's patches.
+
+        Raises:
+            ValueError: if tiles are to overlap by more than half.
         """
         axes = []
         for side, tile in zip((height, width), tiling.tile(trained=trained, patch=patch), strict=True):

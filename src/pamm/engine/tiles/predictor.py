@@ -23,21 +23,33 @@ _turn = threading.Lock()
 
 
 class TiledPredictor(Predictor):
-    """Predicts photos larger than a tile at their full detail, in memory that grows with their width alone.
+    """Predicts photos larger than a tile at their full detail.
 
-    Tiles overlap; the network's raw values are blended where they do, and decoded as soon as no later tile shows them.
-    Photos no larger than a tile are predicted as by the predictor it is made from.
+    Tiles overlap; the network's raw values are blended where they do, and decoded as soon as no later tile shows them,
+    so these take memory that grows with the photo's width alone. The maps are in memory besides, up to
+    :attr:`Tiling.memory` bytes (2 GiB), and beyond that in temporary files; and so is the photo, decoded whole to 3
+    bytes a pixel, unless it is read as it is needed (see :meth:`prepare`). Photos no larger than a tile are predicted
+    as by the predictor it is made from.
     """
 
-    def __init__(self, predictor: Predictor, tiling: Tiling = Tiling()) -> None:
+    def __init__(
+        self,
+        predictor: Predictor,
+        tiling: Tiling = Tiling(),
+        *,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
         """Take the network.
 
         Args:
             predictor: the network, with the maps that are wanted.
             tiling: how photos are cut.
+            progress: called with the number of tiles of a photo that are done, and in all, by whichever thread
+                finishes it.
 
         Raises:
-            ValueError: if it is given a network without its predictor.
+            ValueError: if it is given a network without its predictor, or tiles of the size it was trained at are to
+                overlap by more than half.
         """
         if not isinstance(predictor, Predictor):
             raise ValueError(f"got a {type(predictor).__name__}, wanted a predictor: TiledPredictor(pamm.load(...))")
@@ -47,7 +59,9 @@ class TiledPredictor(Predictor):
             precision=predictor.precision,
             tasks=[task.name for task in predictor.tasks],
         )
+        tiling.tile(trained=predictor.model.config.image_size, patch=predictor.model.config.patch_size)
         self.tiling = tiling
+        self._progress = progress
         self._threads = torch.get_num_threads()
 
     def settings(self) -> dict[str, Any]:
@@ -90,7 +104,7 @@ class TiledPredictor(Predictor):
         if len(self._grid(height, width)) == 1:
             return super().finish(item, outputs)
         maps = new_maps(self.tasks, height, width, memory=self.tiling.memory)
-        self._fill(maps, item, outputs)
+        self._fill(maps, item, outputs, self._progress)
         return Prediction(item.photo, maps, self.tasks)
 
     def predict_to_files(
@@ -130,7 +144,7 @@ class TiledPredictor(Predictor):
         maps: Mapping[str, Map],
         item: NetworkInput,
         outputs: Mapping[str, Tensor],
-        progress: Callable[[int, int], None] | None = None,
+        progress: Callable[[int, int], None] | None,
     ) -> None:
         height, width = item.photo.shape[:2]
         config = self.model.config

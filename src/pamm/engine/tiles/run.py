@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from pamm.engine.colours import Map, Pixels, decoded
+from pamm.engine.stop import check_stop
 from pamm.engine.tiles.blend import Blend
 from pamm.engine.tiles.grid import Grid
 from pamm.engine.tiles.guide import Guide
@@ -40,12 +41,16 @@ def predict_tiles(
         guide: what tiles are fitted to, if anything.
         batch_size: tiles the network sees at a time, at most.
         progress: called with the number of tiles done, and in all.
+
+    Raises:
+        Stopped: if the thread is told to end.
     """
     channels = [task.channels for task in tasks]
     blend: Blend | None = None
     done = 0
     tiles = iter(grid)
     while batch := list(islice(tiles, batch_size)):
+        check_stop()
         outputs = network([photo[tile.rows, tile.columns] for tile in batch])
         for tile, values in zip(batch, outputs, strict=True):
             if blend is None:
