@@ -18,7 +18,7 @@ from pamm.engine.export.compare import Runner
 from pamm.engine.export.network import tracing_any_size
 
 OPSET = 20
-"""Version of ONNX's operators, which onnxruntime 1.17 and newer run."""
+"""Version of ONNX's operators; files were tried with onnxruntime 1.19, the oldest of the extra ``export``, too."""
 Precision = Literal["float32", "fp16", "int8"]
 MATRIX = ["MatMul", "Gemm"]
 """Operators that multiply matrices."""
