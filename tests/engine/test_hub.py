@@ -102,6 +102,9 @@ def test_an_edited_card_stays(tmp_path):
 
 
 def test_a_card_that_is_no_text_stays(tmp_path):
+    (tmp_path / "README.md").write_bytes(b"\n")
+    pamm.Predictor(network()).save_pretrained(tmp_path)
+    assert is_unedited((tmp_path / "README.md").read_text())
     (tmp_path / "README.md").write_bytes(b"caf\xe9")
     pamm.Predictor(network()).save_pretrained(tmp_path)
     assert (tmp_path / "README.md").read_bytes() == b"caf\xe9"

@@ -18,9 +18,9 @@ from pamm.engine.devices import pick_device
 from pamm.engine.weights import CARD_FILE, HubOptions, load_weights
 from pamm.models import PAMM, fuse
 
-_FAILURES: tuple[type[Exception], ...] = (*HfHubHTTPError.__bases__, ValueError)
-"""What the client raises where the hub, the way there or the disk fails: of its HTTP library, which differs by version,
-OSError, and what it says of values it does not take."""
+_FAILURES: tuple[type[Exception], ...] = (*HfHubHTTPError.__bases__, ValueError, RuntimeError)
+"""What the client raises where the hub, the way there or the disk fails: errors of its HTTP library, which differs by
+version, and OSError; of values it does not take; of the part of it that uploads large files."""
 
 
 class HubError(ValueError):

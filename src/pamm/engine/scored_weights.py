@@ -42,8 +42,9 @@ def save_scored(
     old = folder / SCORES_FILE
     if old.exists() and not holds_scores(old):
         raise ValueError(f"{old}: holds no scores of this package, so it stays: move it away, or choose another folder")
-    if card is None and not _has_edited_card(folder):
-        card = write_card(model.config, name=name, runs=runs, license=license)
+    if not card:
+        edited = _has_edited_card(folder)
+        card = None if edited else write_card(model.config, name=name, runs=runs, license=license)
     results = {run.data: run.result for run in runs}
     plain = plain_results({"": runs[0].result} if len(runs) == 1 else results)
     scores = json.dumps(plain, indent=2) + "\n" if runs else None
@@ -73,7 +74,7 @@ def edited_card(folder: Path) -> str | None:
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: no readable text ({error}): mend it or remove it") from error
-    return None if is_unedited(text) else text
+    return None if not text.strip() or is_unedited(text) else text
 
 
 def read_all_scores(files: Sequence[str | Path], config: PAMMConfig) -> list[Run]:
