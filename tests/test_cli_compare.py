@@ -64,6 +64,7 @@ def test_scores_say_what_they_are_of(scores, weights):
         "data": "scenes",
         "split": "",
         "source": "series 0, 2 scenes of 32×48 pixels",
+        "trained": "",
     }
     for task in plain["tasks"].values():
         assert task["value"] == task["scores"][task["headline"]]

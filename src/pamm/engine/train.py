@@ -52,7 +52,7 @@ def train(
         ModuleNotFoundError: if the extra ``train`` is not installed.
     """
     try:
-        from pamm.engine.fit import fit
+        from pamm.engine.fit import checked_canvas, fit
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(f"training needs {error.name}: pip install 'pamm[train]'") from error
     recipe = Recipe(
@@ -70,6 +70,7 @@ def train(
     read = open_run_data(recipe)
     torch.manual_seed(run.seed)
     network = build_network(recipe, read)
+    scored_at = checked_canvas("val", read.val_canvas, network)
     return fit(
         network,
         read.train,
@@ -79,10 +80,10 @@ def train(
         augment=augment,
         balance=balance,
         train_canvas=read.canvas,
-        val_canvas=read.val_canvas,
+        val_canvas=scored_at,
         record=asdict(recipe),
         facts=replace(
-            run_facts(network, recipe.val, weights=run.out, canvas=read.val_canvas),
+            run_facts(network, recipe.val, weights=run.out, canvas=scored_at),
             trained=_trained(recipe, read.canvas),
         ),
     )
