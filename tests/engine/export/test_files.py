@@ -113,9 +113,8 @@ def test_script_with_onnxruntime_and_numpy_alone_predicts_the_same_maps(tiny, tm
     assert set(got.files) == set(wanted.maps)
     for name, array in wanted.maps.items():
         assert got[name].shape == array.shape
-        # where OpenCV enlarges a photo, one value in eight is rounded the other way: at edges a class may change
         if array.dtype == np.int32:
-            assert (got[name] == array).mean() > 0.99, name
+            assert (got[name] == array).mean() > 0.995, name
         else:
             assert np.abs(got[name] - array).mean() < 2e-3 * np.abs(array).max(), name
 
