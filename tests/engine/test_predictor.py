@@ -180,13 +180,13 @@ def test_a_full_disk_leaves_earlier_files_as_they_were(predictor, tmp_path, monk
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     calls = []
 
-    def full(path, data):
-        calls.append(path)
-        path.write_text("half")
+    def full(draw, file):
+        calls.append(file)
+        file.write(b"half")
         if len(calls) == 3:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr("pamm.engine.prediction._write_picture", full)
     with pytest.raises((ValueError, OSError), match="No space left"):
         predictor(photo(20, 30, seed=1)).save(tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
@@ -247,12 +247,12 @@ def test_a_photo_that_cannot_be_predicted_does_not_stop_the_others(predictor, tm
 def test_a_full_disk_ends_it_early_with_what_is_done(predictor, tmp_path, monkeypatch):
     paths = pictures(tmp_path, 4)
 
-    def full(path, data):
-        if path.parent.name != "0":
+    def full(draw, file):
+        if Path(file.name).parent.name != "0":
             raise OSError(errno.ENOSPC, "No space left on device")
-        path.write_text("picture")
+        file.write(b"picture")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr("pamm.engine.prediction._write_picture", full)
     result = predict_files(predictor, paths, tmp_path / "out")
     assert result.done == [tmp_path / "out/0"]
     assert list(result.failed) == [paths[1]]

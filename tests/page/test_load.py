@@ -31,20 +31,29 @@ def at_rest(server):
 
 def encoded(pixels, kind, **options):
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format=kind, **options)
+    mode = "RGB" if pixels.shape[2] == 3 else "CMYK"
+    picture = Image.frombytes(mode, pixels.shape[1::-1], pixels.tobytes())
+    picture.save(buffer, format=kind, **options)
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize(("kind", "options"), [("JPEG", {"quality": 60}), ("PNG", {"compress_level": 1})])
-def test_a_photo_of_80_megapixels(server, at_rest, kind, options):
+@pytest.mark.parametrize(
+    ("kind", "channels", "options"),
+    [
+        ("JPEG", 3, {"quality": 60}),
+        ("PNG", 3, {"compress_level": 1}),
+        ("JPEG", 4, {"quality": 60, "progressive": True}),
+    ],
+)
+def test_a_photo_of_80_megapixels(server, at_rest, kind, channels, options):
     rows = np.linspace(0, 255, 8000).astype(np.uint8)
-    photo = encoded(np.broadcast_to(rows[:, None, None], (8000, 10_000, 3)), kind, **options)
+    photo = encoded(np.broadcast_to(rows[:, None, None], (8000, 10_000, channels)), kind, **options)
     with httpx.Client(base_url=server.address, timeout=90) as client:
         taken = client.post("/photos", content=photo).json()
         assert taken["original"] == [8000, 10_000]
         assert (taken["height"], taken["width"], taken["reduced"]) == (819, 1024, True)
-        join(client, [taken["photo"], "pamm-tiny-scenes"], f"large-{kind}").raise_for_status()
-        found = outcome(client, f"large-{kind}")["output"]["data"][0]
+        join(client, [taken["photo"], "pamm-tiny-scenes"], f"large-{kind}-{channels}").raise_for_status()
+        found = outcome(client, f"large-{kind}-{channels}")["output"]["data"][0]
         assert client.get(f"/results/{found['result']}/depth.png").status_code == 200
     assert server.peak_megabytes() < at_rest + ROOM
 

@@ -23,6 +23,7 @@ from pamm.page.service import Service
 from pamm.page.settings import PageSettings
 from pamm.page.shelf import GoneError
 from pamm.page.shown import jpeg
+from pamm.page.turns import Turns
 
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _UPLOADS = 4
@@ -46,14 +47,14 @@ def build_app(settings: PageSettings, *, names: Collection[str] | None) -> Guard
     Raises:
         ValueError: if some weights are not there, or there is no such device.
     """
-    service = Service(settings)
+    service, turns = Service(settings), Turns()
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     _add_page(app, service)
     _add_photos(app, service)
     _add_results(app, service)
     _add_errors(app)
-    _add_queue(app, service)
-    return Guard(app, names=names)
+    _add_queue(app, service, turns)
+    return Guard(app, names=names, turns=turns)
 
 
 def _add_page(app: FastAPI, service: Service) -> None:
@@ -168,15 +169,22 @@ def _add_errors(app: FastAPI) -> None:
         return answer(400, str(error))
 
 
-def _add_queue(app: FastAPI, service: Service) -> None:
+def _add_queue(app: FastAPI, service: Service, turns: Turns) -> None:
     """Gradio's queue, with the one thing that it does here."""
 
-    # Gradio knows the argument by its default, and makes one for each call
-    def predict(photo: str, weights: str, progress: gr.Progress = gr.Progress()) -> dict[str, Any]:  # noqa: B008
+    # Gradio knows the last arguments by type and default, and makes them for each call
+    def predict(
+        photo: str,
+        weights: str,
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> dict[str, Any]:
         try:
             return service.predict(photo, weights, lambda done, of, words: progress((done, of), desc=words))
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from error
+        finally:
+            turns.give_back(request.client.host)
 
     with gr.Blocks(analytics_enabled=False) as blocks:
         names = [gr.Textbox(), gr.Textbox()]

@@ -90,6 +90,8 @@ class HeldResponse(Response):
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             await send({"type": "http.response.body", "body": self.body, "more_body": True})
+            # the server has a copy
+            self.body = b""
             # the server takes this once the reader has read nearly all of it
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:

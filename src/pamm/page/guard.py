@@ -15,6 +15,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pamm.page.turns import EACH, Turns
+
 MOUNT = "/gradio"
 """Where Gradio's routes lie."""
 JOIN = f"{MOUNT}/gradio_api/queue/join"
@@ -38,16 +40,18 @@ _HEADERS = {
 class Guard:
     """ASGI middleware around the whole page."""
 
-    def __init__(self, app: ASGIApp, *, names: Collection[str] | None) -> None:
+    def __init__(self, app: ASGIApp, *, names: Collection[str] | None, turns: Turns) -> None:
         """Stand before an application.
 
         Args:
             app: the application.
             names: names and addresses of this machine, if it alone is served, else None. Requests must call it by one
                 of them, so that no other site can make a browser here take this server for its own.
+            turns: the photos that wait for the network.
         """
         self.app = app
         self.names = names
+        self.turns = turns
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it with an error."""
@@ -61,6 +65,8 @@ class Guard:
             body = await _call(Request(scope, receive))
             if body is None:
                 refusal = (422, "a prediction wants the name of a photo and of weights")
+            elif scope["client"] and not self.turns.take(scope["client"][0]):
+                refusal = (429, f"{EACH} photos from your address are waiting already: try again once they are done")
             else:
                 scope, receive = _with_body(scope, body), _once(body)
         if refusal is None and scope["path"] == NEWS:

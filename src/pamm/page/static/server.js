@@ -27,7 +27,7 @@ async function reason(status, read) {
   if (status === 503) return passing(FULL);
   try {
     const { detail } = await read();
-    if (typeof detail === "string") return new Error(sentence(detail));
+    if (typeof detail === "string") return status === 408 || status === 429 ? passing(sentence(detail)) : new Error(sentence(detail));
   } catch {
     // the status says what is left to say
   }
