@@ -3,9 +3,10 @@
 Run ``python benchmarks/export.py`` (``--help`` lists the options; the extra ``export`` is needed). Files are made anew,
 which takes minutes. Times are medians over rounds in which all take turns, on as many threads each, so that a busy
 machine slows all alike; the ratio is to the fused network in PyTorch, as `pamm predict` runs it. Scores are on rendered
-scenes that the weights never saw.
+scenes that the weights never saw; ``--preset`` takes a network with new weights instead, which has none.
 
     python benchmarks/export.py --json benchmarks/results/export.json
+    python benchmarks/export.py --preset pamm_small --files ONNX --json benchmarks/results/export_small.json
 """
 
 import argparse
@@ -30,8 +31,8 @@ from pamm.engine.evaluate import evaluate
 from pamm.engine.export.compare import Runner, compare
 from pamm.engine.export.export import export
 from pamm.engine.export.onnx_file import Precision, lower_precision, run_onnx
-from pamm.engine.weights import find_weights, load_weights
-from pamm.models import PAMM, fuse
+from pamm.engine.weights import load_weights
+from pamm.models import PAMM, create_model, fuse
 
 FILES: dict[str, dict[str, Any]] = {
     "ONNX": {"out": "any.onnx"},
@@ -85,17 +86,18 @@ def _facts(file: Path, network: FileNetwork, image_size: tuple[int, int] | None)
     return file.stat().st_size / 1e6, max(difference.relative for difference in found.values())
 
 
-def measure(weights: str, names: list[str], scenes: int, rounds: int, onnx: Path | None, console: Console) -> list[Row]:
-    """Export, time and score."""
-    model = load_weights(weights)
+def measure(
+    weights: str, preset: str | None, names: list[str], scenes: int, rounds: int, onnx: Path | None, console: Console
+) -> list[Row]:
+    """Export, time and, without a preset, score."""
+    model = load_weights(weights) if preset is None else create_model(preset).eval()
     config = model.config
     data = open_dataset(DataConfig(seed=7, length=scenes), canvas=config.image_size, scoring=True, tasks=config.tasks)
     image = torch.rand(1, 3, *config.image_size, generator=torch.Generator().manual_seed(0))
     fused = fuse(model)
     networks: dict[str, nn.Module] = {"network": fused}
-    facts: dict[str, tuple[float, float | None]] = {
-        "network": (sum(file.stat().st_size for file in find_weights(weights).glob("*.safetensors")) / 1e6, None)
-    }
+    stored = sum(value.nbytes for value in model.state_dict().values()) / 1e6
+    facts: dict[str, tuple[float, float | None]] = {"network": (stored, None)}
     with TemporaryDirectory() as folder:
         for name in names:
             options = FILES[name]
@@ -116,9 +118,11 @@ def measure(weights: str, names: list[str], scenes: int, rounds: int, onnx: Path
             seconds = in_turns(works, rounds, clock_of("cpu"))
         rows = []
         for name, network in networks.items():
-            console.print(f"scoring {name}", highlight=False)
+            scored = {}
             # the others' numbers are the network's
-            scored = evaluate(network, data, batch_size=1).tasks if name in ("network", "ONNX", *LOWER) else {}
+            if preset is None and name in ("network", "ONNX", *LOWER):
+                console.print(f"scoring {name}", highlight=False)
+                scored = evaluate(network, data, batch_size=1).tasks
             scores = {task: found.value for task, found in scored.items()}
             rows.append(Row(name, *facts[name], 1e3 * seconds[name], seconds[name] / seconds["network"], scores))
     return rows
@@ -137,7 +141,7 @@ def results_table(rows: list[Row]) -> Table:
             "" if row.relative is None else f"{row.relative:.0e}",
             f"{row.milliseconds:.0f}",
             f"{row.ratio:.2f}",
-            *(f"{row.scores[task]:.2f}" if row.scores else "" for task in tasks),
+            *(f"{row.scores[task]:.3f}" if row.scores else "" for task in tasks),
         )
     return table
 
@@ -146,6 +150,7 @@ def main() -> None:
     """Print the table, and write the results as JSON if asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", default="pamm-tiny-scenes", help="of images of 128×160 pixels, for the fixed size")
+    parser.add_argument("--preset", help="a network with new weights instead, without scores")
     parser.add_argument("--files", nargs="+", choices=FILES, default=list(FILES))
     parser.add_argument(
         "--onnx", type=Path, help="file of these weights that `pamm export` wrote, instead of a new one"
@@ -162,13 +167,14 @@ def main() -> None:
         "torch": torch.__version__,
         "onnxruntime": onnxruntime.__version__,
         "load": os.getloadavg()[0],
-        **{key: getattr(arguments, key) for key in ("weights", "scenes", "rounds", "threads")},
+        **{key: getattr(arguments, key) for key in ("weights", "preset", "scenes", "rounds", "threads")},
     }
     console.print(
         "{machine}, torch {torch}, onnxruntime {onnxruntime}, {threads} thread(s), load {load:.1f} at the start, "
         "{scenes} scenes".format_map(record)
     )
-    rows = measure(arguments.weights, arguments.files, arguments.scenes, arguments.rounds, arguments.onnx, console)
+    given = (arguments.weights, arguments.preset)
+    rows = measure(*given, arguments.files, arguments.scenes, arguments.rounds, arguments.onnx, console)
     console.print(results_table(rows))
     if arguments.json:
         arguments.json.write_text(json.dumps({**record, "rows": [asdict(row) for row in rows]}, indent=1) + "\n")

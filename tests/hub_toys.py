@@ -72,11 +72,21 @@ class _Answers(BaseHTTPRequestHandler):
             wanted = json.loads(body)
             repo = f"{wanted['organization']}/{wanted['name']}"
             if repo in self.server.repos:
-                self._say({"error": "You already created this model repo"}, 409)
+                place = {"url": f"{self.server.url}/{repo}", "name": repo, "id": repo}
+                self._say(place | {"error": "You already created this model repo"}, 409)
             else:
                 self.server.repos[repo] = {}
                 self.server.commit(repo, "main", {".gitattributes": b""})
                 self._say({"url": f"{self.server.url}/{repo}", "name": repo, "id": repo})
+        elif found := re.fullmatch(rf"{REPO}/branch/(?P<branch>.+)", path):
+            key = found["repo"], found["branch"]
+            if key in self.server.branches:
+                self._say({"error": "Reference already exists"}, 409)
+            else:
+                self.server.branches[key] = self.server.branches[found["repo"], "main"]
+                self._say({})
+        elif (found := re.fullmatch(rf"{REPO}/preupload/(?P<branch>.+)", path)) and not self._has_branch(found):
+            self._missing("RevisionNotFound")
         elif found := re.fullmatch(rf"{REPO}/preupload/.+", path):
             names = [file["path"] for file in json.loads(body)["files"]]
             self._say({"files": [{"path": name, "uploadMode": "regular", "shouldIgnore": False} for name in names]})
@@ -92,6 +102,9 @@ class _Answers(BaseHTTPRequestHandler):
         else:
             self._missing("")
 
+    def _has_branch(self, found: re.Match[str]) -> bool:
+        return (found["repo"], found["branch"]) in self.server.branches
+
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
         self.server.asked.append(f"{self.command} {path}")
@@ -106,7 +119,9 @@ class _Answers(BaseHTTPRequestHandler):
         except KeyError:
             self._missing("RevisionNotFound")
             return
-        if file:
+        if file and file["file"] not in files:
+            self._missing("EntryNotFound")
+        elif file:
             data = files[file["file"]]
             self._say(data, X_Repo_Commit=name, ETag=f'"{hashlib.sha1(data).hexdigest()}"')
         elif found["what"] == "tree":

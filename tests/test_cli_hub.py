@@ -43,6 +43,16 @@ def test_an_edited_card_goes_as_it_is(weights, tmp_path, capsys):
     assert "README.md was written or edited by somebody" in said
 
 
+def test_two_edited_cards_are_one_too_many(weights, tmp_path, capsys):
+    out = tmp_path / "release"
+    (weights / "README.md").write_text("# Mine\n")
+    assert main(["hub", "save", "--weights", str(weights), "-o", str(out)]) == 0
+    assert main(["hub", "save", "--weights", str(weights), "-o", str(out)]) == 0
+    (out / "README.md").write_text("# Theirs\n")
+    assert "were both edited, and differ" in fails(capsys, "hub", "save", "--weights", weights, "-o", out)
+    assert (out / "README.md").read_text() == "# Theirs\n"
+
+
 def test_mistakes(weights, tmp_path, capsys):
     assert "no.json: No such file" in fails(
         capsys, "hub", "save", "--weights", weights, "-o", tmp_path, "--scores", tmp_path / "no.json"

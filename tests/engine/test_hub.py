@@ -101,12 +101,54 @@ def test_an_edited_card_stays(tmp_path):
     assert card.read_text() == edited
 
 
+def test_a_card_that_is_no_text_stays(tmp_path):
+    (tmp_path / "README.md").write_bytes(b"\n")
+    pamm.Predictor(network()).save_pretrained(tmp_path)
+    assert is_unedited((tmp_path / "README.md").read_text())
+    (tmp_path / "README.md").write_bytes(b"caf\xe9")
+    pamm.Predictor(network()).save_pretrained(tmp_path)
+    assert (tmp_path / "README.md").read_bytes() == b"caf\xe9"
+
+
+@pytest.mark.parametrize("name", ["config.json", "scores.json"])
+def test_files_of_something_else_stay(tmp_path, name):
+    (tmp_path / name).write_text('{"model_type": "vit"}')
+    with pytest.raises(ValueError, match=rf"{name}: .*so it stays"):
+        pamm.Predictor(network()).save_pretrained(tmp_path)
+    assert names(tmp_path) == [name]
+    assert (tmp_path / name).read_text() == '{"model_type": "vit"}'
+
+
+def test_weights_are_called_like_their_folder(tmp_path, monkeypatch):
+    (tmp_path / "me/rooms").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "me/rooms")
+    pamm.Predictor(network()).save_pretrained(".")
+    assert ModelCard.load("README.md").data.model_name == "me/rooms"
+
+
+def test_options_that_are_none_are_no_trouble_of_the_hub(tmp_path):
+    predictor = pamm.Predictor(network())
+    with pytest.raises(TypeError, match="licence"):
+        predictor.save_pretrained(tmp_path / "weights", licence="mit")
+    with pytest.raises(TypeError, match="licence"):
+        predictor.push_to_hub("someone/rooms", licence="mit")
+    assert not (tmp_path / "weights").exists()
+
+
+def test_a_fault_of_the_program_is_none_of_the_hub(monkeypatch):
+    monkeypatch.setattr("pamm.engine.hub.HfApi", lambda **_: None)
+    with pytest.raises(AttributeError):
+        pamm.Predictor(network()).push_to_hub("someone/rooms")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"scores": ["nowhere.json"]}, r"nowhere\.json: No such file"),
         ({"scores": [__file__]}, "not a JSON file"),
         ({"config": {"d_state": 2}}, "has its own"),
+        ({"repo_id": "me/rooms/all"}, "'me/rooms/all' is no name on the hub"),
+        ({"license": "MIT License"}, "license is 'MIT License', must be the hub's short name"),
     ],
 )
 def test_bad_options_leave_nothing_behind(tmp_path, options, message):
@@ -153,8 +195,15 @@ folder, scores = sys.argv[1:]
 assert main(["hub", "push", "--weights", folder, "--to", "someone/rooms", "--scores", scores, "--license", "mit"]) == 0
 print("loaded", len(list(pamm.load("someone/rooms@main").model.parameters())))
 assert main(["hub", "save", "--weights", "someone/rooms", "-o", folder + "/copy"]) == 0
+push = ["hub", "push", "--weights", folder, "--to", "someone/rooms"]
+assert main([*push, "--branch", "new"]) == 0
+assert main(push) == 0
+predictor = pamm.load("someone/rooms")
+predictor.push_to_hub("someone/rooms", card="# Theirs")
+predictor.push_to_hub("someone/rooms", card="# Theirs")
 pamm.Predictor.from_pretrained("someone/rooms", local_files_only=True)
 failing = [
+    push,
     ["hub", "save", "--weights", "someone/rooms@v9", "-o", "nowhere"],
     ["hub", "save", "--weights", "someone/else", "-o", "nowhere"],
     ["hub", "push", "--weights", folder, "--to", "someone/rooms/twice"],
@@ -183,16 +232,26 @@ def test_to_the_hub_and_back(tmp_path):
             text=True,
         )
     assert done.returncode == 0, done.stderr
-    first, pushed = hub.repos["someone/rooms"].values()
+    first, pushed, _, again, *_, theirs = hub.repos["someone/rooms"].values()
+    assert {"main", "new"} == {branch for _, branch in hub.branches}
+    assert is_unedited(again["README.md"].decode())
+    assert theirs["README.md"] == b"# Theirs"
     assert sorted(set(pushed) - set(first)) == [*FILES, "scores.json"]
     assert pushed["model.safetensors"] == (folder / "model.safetensors").read_bytes()
     card = pushed["README.md"].decode()
     assert 'pamm.load("someone/rooms")' in card
     assert "| Boundaries | AP [%] ↑ | 40.00 | 0.50 |" in card
     assert f"Pushed: {hub.url}/someone/rooms/commit/" in done.stdout
-    assert names(folder / "copy") == FILES
+    assert names(folder / "copy") == [*FILES, "scores.json"]
+    assert "| Boundaries | AP [%] ↑ | 40.00 | 0.50 |" in (folder / "copy/README.md").read_text()
     errors = [line for line in done.stderr.splitlines() if "error: " in line or "did not take" in line]
-    wanted = ("someone/rooms@v9", "someone/else", "someone/rooms/twice", "someone/new")
+    wanted = (
+        "somebody edited README.md of 'someone/rooms'",
+        "someone/rooms@v9",
+        "someone/else",
+        "someone/rooms/twice",
+        "someone/new",
+    )
     assert len(errors) == len(wanted)
     for line, name in zip(errors, wanted, strict=True):
         assert name in line

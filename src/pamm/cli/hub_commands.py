@@ -20,7 +20,8 @@ def hub_save_command(
 
     Args:
         weights: a shipped name, a folder of weights, or a hub name.
-        out: folder to write to (`-o` for short); a card there that was edited stays.
+        out: folder to write to (`-o` for short); a card there that was edited stays, and weights with another
+            edited card are refused.
         scores: scores of the weights as `pamm eval --json` writes them, besides those that lie with the weights; can be
             given several times.
         name: what the weights are to be called on the hub, `organisation/name`; the last two parts of `out` if left
@@ -28,6 +29,10 @@ def hub_save_command(
         license: the hub's short name of the licence of the weights, for example `mit`.
     """
     predictor, files, card = _source(weights, scores, license)
+    if card is not None and edited_card(out) not in (None, card):
+        raise ValueError(
+            f"{out / CARD_FILE} and the card of {weights} were both edited, and differ: move one of them away"
+        )
     predictor.save_pretrained(out, repo_id=name, scores=files, license=license, card=card)
     console.print(f"{out}: look through {CARD_FILE}, then `pamm hub push --weights {out} --to NAME`", soft_wrap=True)
     return 0

@@ -11,10 +11,16 @@ from typing import Any, Self
 
 import torch
 from huggingface_hub import HfApi, ModelCard, ModelHubMixin
+from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError
+from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from pamm.engine.devices import pick_device
-from pamm.engine.weights import HubOptions, load_weights
+from pamm.engine.weights import CARD_FILE, HubOptions, load_weights
 from pamm.models import PAMM, fuse
+
+_FAILURES: tuple[type[Exception], ...] = (*HfHubHTTPError.__bases__, ValueError, RuntimeError)
+"""What the client raises where the hub, the way there or the disk fails: errors of its HTTP library, which differs by
+version, and OSError; of values it does not take; of the part of it that uploads large files."""
 
 
 class HubError(ValueError):
@@ -54,7 +60,7 @@ class HubPredictor(ModelHubMixin):
             revision: branch, tag or commit.
             device: where to predict, by name; ``auto`` takes the fastest there is.
             fused: whether the network is made for predicting only, see :func:`pamm.models.fuse`.
-            **model_kwargs: options of the predictor, ``resize`` and ``precision``.
+            **model_kwargs: options of the predictor, ``resize``, ``precision`` and ``tasks``.
 
         Raises:
             ValueError: if there are no such weights, or they do not fit their config.
@@ -102,17 +108,24 @@ class HubPredictor(ModelHubMixin):
             The URL of the commit if it was pushed.
 
         Raises:
-            ValueError: if the network is fused, a file of scores cannot be read or has no task of this network, or
-                the folder cannot be written to.
+            ValueError: if the network is fused, a file of scores cannot be read or has no task of this network, the
+                name or licence is none that the hub knows, or the folder cannot be written to.
             HubError: if the hub does not take it.
+            TypeError: if there are options of pushing and it is not to be pushed.
         """
+        if push_to_hub_kwargs and not push_to_hub:
+            raise TypeError(
+                f"save_pretrained does not push and has no {', '.join(push_to_hub_kwargs)}: look at the names"
+            )
         # scores take seconds to import, and predicting does without
         from pamm.engine.scored_weights import edited_card
 
         _refuse_config(config)
         folder = Path(save_directory)
+        if repo_id is not None or push_to_hub:
+            _check_name(repo_id or folder.resolve().name)
         options = {"scores": scores, "license": license, "card": card} | dict(model_card_kwargs or {})
-        self._write(folder, name=repo_id or Path(*folder.parts[-2:]).as_posix(), **options)
+        self._write(folder, name=repo_id or Path(*folder.resolve().parts[-2:]).as_posix(), **options)
         if not push_to_hub:
             return None
         options["card"] = options["card"] or edited_card(folder)
@@ -132,9 +145,13 @@ class HubPredictor(ModelHubMixin):
         scores: Sequence[str | Path] = (),
         license: str | None = None,
         card: str | None = None,
-        **patterns: Any,
+        allow_patterns: list[str] | str | None = None,
+        ignore_patterns: list[str] | str | None = None,
+        delete_patterns: list[str] | str | None = None,
     ) -> str:
         """Push the network to the hub in one commit, with its card and scores.
+
+        A card there that somebody edited is not written over: open a pull request, or push that very card.
 
         Args:
             repo_id: ``organisation/name``; the repository is made if need be.
@@ -142,23 +159,25 @@ class HubPredictor(ModelHubMixin):
             commit_message: what the commit is called.
             private: whether a new repository is private; as the organisation has it if left out.
             token: token of the hub that may write; the one that is stored here, or in ``HF_TOKEN``, if left out.
-            branch: branch to push to; the main one if left out.
+            branch: branch to push to, made if need be; the main one if left out.
             create_pr: whether the commit becomes a pull request.
             model_card_kwargs: the next three options, in the words of ``huggingface_hub``.
             scores: as for :meth:`save_pretrained`.
             license: likewise.
             card: likewise.
-            **patterns: ``allow_patterns``, ``ignore_patterns`` and ``delete_patterns`` of files, as for
-                ``huggingface_hub.HfApi.upload_folder``.
+            allow_patterns: patterns of the only files to push.
+            ignore_patterns: patterns of files that are not pushed.
+            delete_patterns: patterns of files that are removed from the repository.
 
         Returns:
             The URL of the commit.
 
         Raises:
             ValueError: as for :meth:`save_pretrained`.
-            HubError: if the hub does not take it.
+            HubError: if the hub does not take it, or has a card that somebody edited.
         """
         _refuse_config(config)
+        _check_name(repo_id)
         options = {"scores": scores, "license": license, "card": card} | dict(model_card_kwargs or {})
         with TemporaryDirectory() as place:
             folder = Path(place) / "weights"
@@ -166,16 +185,23 @@ class HubPredictor(ModelHubMixin):
             try:
                 api = HfApi(token=token)
                 api.create_repo(repo_id, private=private, exist_ok=True)
+                if branch is not None:
+                    api.create_branch(repo_id, branch=branch, exist_ok=True)
+                if not create_pr:
+                    _keep_card(api, repo_id, branch, new=folder / CARD_FILE)
                 done = api.upload_folder(
                     repo_id=repo_id,
                     folder_path=folder,
                     commit_message=commit_message,
                     revision=branch,
                     create_pr=create_pr,
-                    **patterns,
+                    allow_patterns=allow_patterns,
+                    ignore_patterns=ignore_patterns,
+                    delete_patterns=delete_patterns,
                 )
-            except Exception as error:
-                # the client raises errors of several libraries: of the hub, of HTTP, of the disk
+            except HubError:
+                raise
+            except _FAILURES as error:
                 reason = str(error).strip().partition("\n")[0]
                 raise HubError(
                     f"the hub did not take {repo_id!r} ({type(error).__name__}: {reason}): check the name and the "
@@ -200,6 +226,28 @@ class HubPredictor(ModelHubMixin):
 
         runs = read_all_scores(scores, self.model.config)
         save_scored(self.model, folder, name=name, runs=runs, license=license, card=card)
+
+
+def _check_name(repo_id: str) -> None:
+    try:
+        validate_repo_id(repo_id)
+    except HFValidationError as error:
+        raise ValueError(f"{repo_id!r} is no name on the hub, such as organisation/name ({error})") from error
+
+
+def _keep_card(api: HfApi, repo_id: str, branch: str | None, *, new: Path) -> None:
+    """Refuse to write over a card on the hub that somebody edited."""
+    from pamm.engine.results.card import is_unedited
+
+    try:
+        old = Path(api.hf_hub_download(repo_id, CARD_FILE, revision=branch, local_dir=new.parents[1] / "there"))
+    except EntryNotFoundError:
+        return
+    if old.read_bytes() != new.read_bytes() and not is_unedited(old.read_text(encoding="utf-8", errors="replace")):
+        raise HubError(
+            f"somebody edited {CARD_FILE} of {repo_id!r} on the hub, and another one is to be pushed: open a pull "
+            "request (`--pull_request`, create_pr=True), or push that card"
+        )
 
 
 def _refuse_config(config: object) -> None:

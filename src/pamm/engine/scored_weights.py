@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import Tensor
 
 from pamm.engine.results.card import is_unedited, write_card
-from pamm.engine.results.runs import Run, read_scores
+from pamm.engine.results.runs import Run, holds_scores, read_scores
 from pamm.engine.scored_sets import plain_results
 from pamm.engine.weights import CARD_FILE, SCORES_FILE, save_weights
 from pamm.models import PAMM, PAMMConfig
@@ -36,15 +36,29 @@ def save_scored(
         state: the network's weights, if its own are not whole.
 
     Raises:
-        ValueError: as for :func:`pamm.engine.weights.save_weights`.
+        ValueError: as for :func:`pamm.engine.weights.save_weights`; if the licence is not the hub's name of one, or
+            the folder holds a ``scores.json`` of something else.
     """
-    text = card or edited_card(folder) or write_card(model.config, name=name, runs=runs, license=license)
+    old = folder / SCORES_FILE
+    if old.exists() and not holds_scores(old):
+        raise ValueError(f"{old}: holds no scores of this package, so it stays: move it away, or choose another folder")
+    if not card:
+        edited = _has_edited_card(folder)
+        card = None if edited else write_card(model.config, name=name, runs=runs, license=license)
     results = {run.data: run.result for run in runs}
     plain = plain_results({"": runs[0].result} if len(runs) == 1 else results)
     scores = json.dumps(plain, indent=2) + "\n" if runs else None
-    save_weights(model, folder, card=text, scores=scores, state=state)
+    save_weights(model, folder, card=card, scores=scores, state=state)
     if not runs:
-        (folder / SCORES_FILE).unlink(missing_ok=True)
+        old.unlink(missing_ok=True)
+
+
+def _has_edited_card(folder: Path) -> bool:
+    """Whether a folder has a card that is not ours to write over, as one that cannot be read is not either."""
+    try:
+        return edited_card(folder) is not None
+    except ValueError:
+        return True
 
 
 def edited_card(folder: Path) -> str | None:
@@ -60,7 +74,7 @@ def edited_card(folder: Path) -> str | None:
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: no readable text ({error}): mend it or remove it") from error
-    return None if is_unedited(text) else text
+    return None if not text.strip() or is_unedited(text) else text
 
 
 def read_all_scores(files: Sequence[str | Path], config: PAMMConfig) -> list[Run]:

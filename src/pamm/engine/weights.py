@@ -84,11 +84,13 @@ def save_weights(
         The folder.
 
     Raises:
-        ValueError: if the folder cannot be written to, a number is too large for ``dtype``, or the network is fused.
+        ValueError: if the folder cannot be written to or holds a ``config.json`` of something else, a number is too
+            large for ``dtype``, or the network is fused.
     """
     if model.fused:
         raise ValueError("a fused network has no weights of its own: save the one it was made from")
     folder = Path(folder)
+    _refuse_foreign(folder / CONFIG_FILE)
     tensors = {name: _stored(name, value, dtype) for name, value in merged_state(model, state).items()}
     config = json.dumps(model.config.to_dict(), indent=2, ensure_ascii=False) + "\n"
     with ExitStack() as stack:
@@ -185,13 +187,25 @@ def find_weights(name_or_folder: str | Path, *, hub: HubOptions = HubOptions()) 
 
 def _fetch(name: str, repo: str, hub: HubOptions) -> Path:
     try:
-        return Path(snapshot_download(repo, allow_patterns=[WEIGHTS_FILE, CONFIG_FILE], **asdict(hub)))
+        files = [WEIGHTS_FILE, CONFIG_FILE, CARD_FILE, SCORES_FILE]
+        return Path(snapshot_download(repo, allow_patterns=files, **asdict(hub)))
     except Exception as error:
         # the client raises errors of several libraries: of the hub, of HTTP, of the disk
         reason = str(error).strip().partition("\n")[0]
         raise ValueError(
             f"no folder {name!r} here, and the hub did not give it ({type(error).__name__}: {reason}): check the name "
             "and the connection, or give the folder of a copy"
+        ) from error
+
+
+def _refuse_foreign(path: Path) -> None:
+    if not path.exists():
+        return
+    try:
+        _read_config(path)
+    except ValueError as error:
+        raise ValueError(
+            f"{error}; it is no config of this package, so it stays: move it away, or choose another folder"
         ) from error
 
 

@@ -19,12 +19,14 @@ def fuse(model: PAMM) -> PAMM:
     convolution are laid side by side.
 
     Args:
-        model: the network, unchanged.
+        model: the network, unchanged; of one that is fused already, the copy is as it is.
 
     Returns:
         A network in evaluation mode that cannot be trained or saved.
     """
     fused = copy.deepcopy(model).eval().requires_grad_(False)
+    if fused.fused:
+        return fused
     join = fused.fusion.join
     assert join.bias is not None
     scale, shift = (value.view(join.bias.shape) for value in batch_norm_affine(fused.fusion.norm))

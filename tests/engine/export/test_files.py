@@ -22,7 +22,7 @@ from pamm.data.images import read_image
 from pamm.engine.export.export import METADATA_FILE, export
 from pamm.engine.export.network import OLDEST_TORCH
 from pamm.engine.export.onnx_file import lower_precision, run_onnx
-from pamm.models import create_model
+from pamm.models import create_model, fuse
 from pamm.tasks import Task
 from toys import MICRO
 
@@ -113,9 +113,8 @@ def test_script_with_onnxruntime_and_numpy_alone_predicts_the_same_maps(tiny, tm
     assert set(got.files) == set(wanted.maps)
     for name, array in wanted.maps.items():
         assert got[name].shape == array.shape
-        # where OpenCV enlarges a photo, one value in eight is rounded the other way: at edges a class may change
         if array.dtype == np.int32:
-            assert (got[name] == array).mean() > 0.99, name
+            assert (got[name] == array).mean() > 0.995, name
         else:
             assert np.abs(got[name] - array).mean() < 2e-3 * np.abs(array).max(), name
 
@@ -144,7 +143,7 @@ def test_script_reads_photos_as_the_package_does(tmp_path, root):
             script[reader](str(tmp_path / name))
 
 
-@pytest.mark.parametrize(("precision", "share", "worst"), [("fp16", 0.6, 0.02), ("int8", 0.9, 0.3)])
+@pytest.mark.parametrize(("precision", "share", "worst"), [("fp16", 0.6, 0.02), ("int8", 0.9, 0.1)])
 def test_lower_precision_is_smaller_and_nearly_the_same(tiny, tmp_path, precision, share, worst):
     file = tmp_path / "lower.onnx"
     file.write_bytes(tiny.read_bytes())
@@ -154,6 +153,28 @@ def test_lower_precision_is_smaller_and_nearly_the_same(tiny, tmp_path, precisio
     assert 0 < largest_difference(run_onnx(file), model, (1, 128, 160)) < worst
     session = onnxruntime.InferenceSession(file)
     assert json.loads(session.get_modelmeta().custom_metadata_map["precision"]) == precision
+
+
+def test_a_second_file_of_weights_goes_with_the_file_it_belonged_to(tmp_path):
+    model = create_model("pamm_tiny", **MICRO, skipped_stages=3, tasks=["depth"]).eval()
+    (tmp_path / "x.onnx.data").write_text("older")
+    export(model, tmp_path / "x.onnx", image_size=(32, 48))
+    assert [path.name for path in tmp_path.iterdir()] == ["x.onnx"]
+
+
+def test_the_network_stays_as_it_was(tmp_path):
+    model = create_model("pamm_tiny", **MICRO, skipped_stages=3, tasks=["depth"]).train()
+    model.encoder.eval()
+    modes = [part.training for part in model.modules()]
+    export(model, tmp_path / "x.pt2", image_size=(32, 48))
+    assert [part.training for part in model.modules()] == modes
+    model(torch.rand(2, 3, 32, 48))["depth"].mean().backward()
+
+
+def test_a_fused_network_is_exported_as_it_is(tmp_path):
+    model = fuse(create_model("pamm_tiny", **MICRO, skipped_stages=3, tasks=["depth"]))
+    done = export(model, tmp_path / "x.pt2", image_size=(32, 48))
+    assert done.differences["depth"].relative < 1e-5
 
 
 def test_torch_program_runs_without_the_package(tmp_path, root):

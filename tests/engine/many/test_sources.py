@@ -62,6 +62,8 @@ def test_files_are_taken_as_they_are_named(tree):
         "a": "photos/trip/a.jpeg",
         "missing": "missing.jpg",
     }
+    long = "x" * 300 + ".jpg"
+    assert list(named(long).values()) == [long]
 
 
 @pytest.mark.parametrize(

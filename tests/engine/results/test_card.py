@@ -55,6 +55,13 @@ def test_one_map_of_ones_own_and_no_scores():
     assert card.data.pipeline_tag == "image-to-image"
 
 
+def test_readers_install_the_package_from_its_repository():
+    # the name on PyPI is another project's
+    text = write_card(config(), name="me/rooms")
+    assert "\npip install .\n" in text
+    assert "pip install pamm" not in text
+
+
 def test_names_do_not_break_the_card():
     task = replace(TASKS["semseg"], channels=2, class_names=("a|b", "<b>"), colours=(), title="*Rooms* | `x`")
     text = write_card(config(task), name="me/rooms")

@@ -1,6 +1,8 @@
 """Whether a file gives the numbers of the network it was made from."""
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -36,27 +38,48 @@ def compare(
 
     Args:
         run: runs the file.
-        model: the network it was made from; it is left in evaluation mode.
+        model: the network it was made from.
         image_size: the only size the file takes; None compares at several.
         decode: whether its outputs are maps.
 
     Returns:
         Images, height and width of what was compared, and the largest differences by task.
+
+    Raises:
+        ValueError: if the network's own outputs are not finite.
     """
-    config, device = model.eval().config, next(model.parameters()).device
+    config, device = model.config, next(model.parameters()).device
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in (config.mean, config.std))
     generator = torch.Generator().manual_seed(0)
     sizes = _sizes(config, image_size)
     found = {task.name: Difference(0.0, 0.0) for task in config.tasks}
     for batch, height, width in sizes:
         image = torch.rand(batch, 3, height, width, generator=generator)
-        raw = model(((image - mean) / std).to(device))
+        with _evaluating(model):
+            raw = model(((image - mean) / std).to(device))
         wanted, got = {name: output.cpu() for name, output in raw.items()}, run(image)
         for task in config.tasks:
+            if not wanted[task.name].isfinite().all():
+                raise ValueError(
+                    f"the network's own outputs are not finite: {task.name} at {batch}×3×{height}×{width}: "
+                    "look at its weights, for example at where its training diverged"
+                )
             now = _difference(task, got[task.name], wanted[task.name], decode=decode)
             worst = found[task.name]
             found[task.name] = Difference(max(worst.absolute, now.absolute), max(worst.relative, now.relative))
     return sizes, found
+
+
+@contextmanager
+def _evaluating(model: PAMM) -> Iterator[None]:
+    """In evaluation mode; afterwards each part is in the mode it was in."""
+    modes = [(part, part.training) for part in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for part, mode in modes:
+            part.training = mode
 
 
 def _sizes(config: PAMMConfig, image_size: tuple[int, int] | None) -> list[tuple[int, int, int]]:
@@ -81,6 +104,7 @@ def _difference(task: Task, got: Tensor, raw: Tensor, *, decode: bool) -> Differ
         wanted = task.decode(raw)
         apart, scale = got.float() - wanted, max(largest, float(wanted.abs().max()))
     worst = float(apart.abs().max())
-    # a comparison with "not a number" must not pass
-    worst = worst if worst == worst else float("inf")
+    if not math.isfinite(worst):
+        # a comparison with "not a number" must not pass
+        return Difference(math.inf, math.inf)
     return Difference(worst, worst / scale if scale else worst)

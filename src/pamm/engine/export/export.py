@@ -4,10 +4,10 @@ import json
 import os
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch.export import ExportedProgram
@@ -15,10 +15,11 @@ from torch.export import ExportedProgram
 from pamm.data.files import WriteError
 from pamm.engine.export.compare import TOLERANCE, Difference, Runner, compare
 from pamm.engine.export.network import ExportedNetwork, describe, trace
-from pamm.engine.export.onnx_file import Precision, check_installed, lower_precision, run_onnx, write_onnx
+from pamm.engine.export.onnx_file import Precision, check_installed, lower_precision, run_onnx, second_file, write_onnx
 from pamm.engine.weights import load_weights
 from pamm.models import PAMM
 from pamm.names import unknown_name
+from pamm.ops.traced_orders import MOST_CELLS
 
 Format = Literal["torch", "onnx"]
 SUFFIXES: dict[str, Format] = {".pt2": "torch", ".onnx": "onnx"}
@@ -59,7 +60,7 @@ def export(
     of several images, at sizes it was not traced with too.
 
     Args:
-        weights: a shipped name, a folder of weights, a hub name, or a network.
+        weights: a shipped name, a folder of weights, a hub name, or a network, which stays as it is.
         out: file to write, ``.pt2`` or ``.onnx``; missing folders are made.
         format: ``torch``, a program of ``torch.export``, or ``onnx``; by default as the suffix of ``out`` says.
         image_size: the only height and width that the file takes; left out, any multiples of the patch size, of two
@@ -75,12 +76,14 @@ def export(
 
     Raises:
         ValueError: if the weights cannot be had, options do not fit together, the network cannot be traced (with the
-            scan ``gilbert``, and with most backbones, only for one ``image_size``), its numbers differ, or the file
-            cannot be written.
+            scan ``gilbert``, and with most backbones, only for one ``image_size``), its numbers differ or are not
+            finite, or the file cannot be written.
         ModuleNotFoundError: if ONNX is asked for and the extra ``export`` is not installed.
     """
     out = Path(out)
     format = _format(out, format)
+    if precision not in get_args(Precision):
+        raise unknown_name("precision", precision, get_args(Precision))
     if format == "torch" and precision != "float32":
         raise ValueError(f"precision is {precision!r}, must be 'float32' for a torch program: export onnx")
     if format == "onnx":
@@ -91,14 +94,13 @@ def export(
         raise ValueError(f"{out} is a folder: name the file to write, for example {out / f'network{_suffix(format)}'}")
     model = weights if isinstance(weights, PAMM) else load_weights(weights)
     image_size = _checked(image_size, model.config.patch_size)
-    network = ExportedNetwork(model, decode=decode, fast=fast)
-    program = trace(network, image_size)
     metadata = describe(model.config, image_size=image_size, decode=decode, precision="float32")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         # beside the file, so that it can be moved there
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.stem}-") as folder:
             path = Path(folder) / out.name
+            program = trace(ExportedNetwork(model, decode=decode, fast=fast), image_size)
             run = _write(program, path, format, [task.name for task in model.config.tasks], metadata)
             sizes, differences = compare(run, model, image_size=image_size, decode=decode)
             worst = max(differences, key=lambda name: differences[name].relative)
@@ -114,6 +116,8 @@ def export(
             size = sum(part.stat().st_size for part in written)
             for part in written:
                 os.replace(part, out.parent / part.name)
+            if format == "onnx" and len(written) == 1:
+                second_file(out).unlink(missing_ok=True)  # of the file that was replaced
     except OSError as error:
         reason = error.strerror or str(error)
         raise WriteError(f"cannot write {out}: {reason}: make room, or choose a folder you may write to") from error
@@ -141,6 +145,8 @@ def _format(out: Path, format: Format | None) -> Format:
         return SUFFIXES[out.suffix]
     if format not in SUFFIXES.values():
         raise unknown_name("format", format, SUFFIXES.values())
+    if SUFFIXES.get(out.suffix, format) != format:
+        raise ValueError(f"{out} has the suffix of another format than {format!r}: name it {_suffix(format)}")
     return format
 
 
@@ -151,7 +157,11 @@ def _suffix(format: Format) -> str:
 def _checked(image_size: tuple[int, int] | None, patch: int) -> tuple[int, int] | None:
     if image_size is None:
         return None
+    if not isinstance(image_size, Sequence) or [type(side) for side in image_size] != [int, int]:
+        raise ValueError(f"image_size is {image_size!r}, must be two whole numbers, height and width")
     height, width = image_size
     if any(side < patch or side % patch for side in (height, width)):
         raise ValueError(f"image_size is {height}×{width}, must be multiples of the patch size {patch}")
+    if max(height, width) > patch * MOST_CELLS:
+        raise ValueError(f"image_size is {height}×{width}, must be at most {patch * MOST_CELLS}, {MOST_CELLS} patches")
     return height, width

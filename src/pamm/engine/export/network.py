@@ -103,9 +103,9 @@ def trace(network: ExportedNetwork, image_size: tuple[int, int] | None) -> Expor
         rows, columns = (Dim(name, min=2, max=MOST_CELLS) for name in ("rows", "columns"))
         axes |= {2: patch * rows, 3: patch * columns}
         image_size = (patch * TRACED_GRID[0], patch * TRACED_GRID[1])
-    image = torch.rand(TRACED_BATCH, 3, *image_size)
     try:
-        with open_sizes():
+        image = torch.rand(TRACED_BATCH, 3, *image_size)
+        with tracing_any_size():
             program = torch.export.export(network, (image,), dynamic_shapes=(axes,), strict=False)
     except Exception as error:
         # its exporter has errors of many classes, some with pages of text
@@ -128,7 +128,7 @@ def _forget_sources(program: ExportedProgram) -> None:
 
 
 @contextmanager
-def open_sizes() -> Iterator[None]:
+def tracing_any_size() -> Iterator[None]:
     """Let no size of 1 count as special while a graph is traced."""
     from torch.fx.experimental import _config
 

@@ -15,10 +15,10 @@ from torch import Tensor
 from torch.export import ExportedProgram
 
 from pamm.engine.export.compare import Runner
-from pamm.engine.export.network import open_sizes
+from pamm.engine.export.network import tracing_any_size
 
 OPSET = 20
-"""Version of ONNX's operators, which onnxruntime 1.17 and newer run."""
+"""Version of ONNX's operators; files were tried with onnxruntime 1.19, the oldest of the extra ``export``, too."""
 Precision = Literal["float32", "fp16", "int8"]
 MATRIX = ["MatMul", "Gemm"]
 """Operators that multiply matrices."""
@@ -48,7 +48,7 @@ def write_onnx(program: ExportedProgram, path: Path, tasks: list[str], metadata:
     """
     import onnx_ir
 
-    with _quiet(), open_sizes():
+    with _quiet(), tracing_any_size():
         written = torch.onnx.export(
             program, (), dynamo=True, opset_version=OPSET, input_names=["image"], output_names=tasks, verbose=False
         )
@@ -66,6 +66,11 @@ def write_onnx(program: ExportedProgram, path: Path, tasks: list[str], metadata:
     for node in model.graph.all_nodes():
         node.metadata_props.clear()  # lines of code, with the paths of this machine
     written.save(path)
+
+
+def second_file(path: Path) -> Path:
+    """Where weights of 2 GB and more are, which a file of ONNX cannot hold."""
+    return path.with_name(f"{path.name}.data")
 
 
 def run_onnx(path: Path) -> Runner:
@@ -124,7 +129,7 @@ def lower_precision(path: Path, precision: Precision) -> None:
     model = onnx.load(path)
     onnx.helper.set_model_props(model, metadata)
     onnx.save(model, path)
-    path.with_name(f"{path.name}.data").unlink(missing_ok=True)
+    second_file(path).unlink(missing_ok=True)
 
 
 def _halve(model: Any) -> None:  # noqa: ANN401  (onnx has no types of its own)

@@ -57,7 +57,7 @@ def find_sources(inputs: str | Path | Iterable[str | Path], *, out: str | Path |
     given = [Path(item) for item in ([inputs] if isinstance(inputs, str | Path) else inputs)]
     if not given:
         raise ValueError("no photo was given: name at least one image file, folder or video")
-    prefixed = sum(path.is_dir() for path in given) > 1
+    prefixed = sum(map(os.path.isdir, given)) > 1
     names = _Names()
     sources = []
     met: set[str] = set()
@@ -72,7 +72,7 @@ def find_sources(inputs: str | Path | Iterable[str | Path], *, out: str | Path |
 
 def _expanded(item: Path, out: str | Path | None, *, prefixed: bool) -> Iterator[tuple[Path, str]]:
     """The files that one input stands for, with the names they would like."""
-    if item.is_dir():
+    if os.path.isdir(item):
         prefix = f"{_stem(item.absolute())}/" if prefixed else ""
         files = _files_in(item, out)
         if item in files:
@@ -103,12 +103,12 @@ def _files_of(pattern: Path, fixed: Path, out: str | Path | None) -> list[Path]:
     @cache
     def is_written(folder: Path) -> bool:
         return folder != fixed and (
-            os.path.realpath(folder) == apart or (folder / RECORD).exists() or is_written(folder.parent)
+            os.path.realpath(folder) == apart or os.path.exists(folder / RECORD) or is_written(folder.parent)
         )
 
     found: list[Path] = []
     for path in map(Path, glob.glob(str(pattern), recursive=True)):
-        if path.is_dir():
+        if os.path.isdir(path):
             found += [] if is_written(path) else _files_in(path, out)
         elif _is_meant(path) and not is_written(path.parent):
             found.append(path)

@@ -38,6 +38,7 @@ _LIMITS = """## Limits
 Scores hold for images like those they were measured on. On photos of other places, cameras or times of day the maps can
 be wrong, and they look as sure as ever.
 """
+_LICENSE = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*")
 _MOST_CLASSES = 25
 """A card names so many classes of a map; more fill pages, and the config has them all."""
 
@@ -50,7 +51,12 @@ def write_card(config: PAMMConfig, *, name: str, runs: Sequence[Run] = (), licen
         name: what the weights are called, as :func:`pamm.load` takes it.
         runs: the network's scores.
         license: the hub's short name of the licence of the weights, for example ``mit``; none is named if left out.
+
+    Raises:
+        ValueError: if the licence is no such name.
     """
+    if license is not None and not _LICENSE.fullmatch(license):
+        raise ValueError(f"license is {license!r}, must be the hub's short name of one, such as mit or cc-by-4.0")
     data = ModelCardData(
         license=license,
         library_name="pamm",
@@ -165,8 +171,10 @@ def _use(config: PAMMConfig, name: str) -> str:
     maps = "\n".join(f"print(prediction.{task.name}.shape)" for task in config.tasks)
     return f"""## Use
 
+In a checkout of pamm's repository:
+
 ```bash
-pip install pamm
+pip install .
 pamm predict photo.jpg --weights {name} -o maps
 ```
 

@@ -67,6 +67,17 @@ def read_scores(path: Path) -> list[Run]:
     return [_run(one, path) for one in plain["sets"].values()] if _is_mix(plain) else [_run(plain, path)]
 
 
+def holds_scores(path: Path) -> bool:
+    """Whether a file holds scores, even if it does not say of what."""
+    try:
+        plain = _read(path)
+        for one in plain["sets"].values() if _is_mix(plain) else [plain]:
+            EvalResult.from_dict(one, str(path))
+    except (OSError, ValueError):
+        return False
+    return True
+
+
 def _read(path: Path) -> Any:  # noqa: ANN401  (whatever is in the file)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
