@@ -118,7 +118,8 @@ def desk(tmp_path, monkeypatch, sets):
     save_networks(tmp_path / "runs")
     write_nyud(tmp_path / "NYUDv2")
     write_pascal(tmp_path / "PASCALContext")
-    shutil.copytree(tmp_path / "NYUDv2/edge", tmp_path / "maps/edge")
+    for folder in ("maps", "theirs"):
+        shutil.copytree(tmp_path / "NYUDv2/edge", tmp_path / folder / "edge")
     for block in (block for page in PAGES for block in blocks(page) if block.title):
         (tmp_path / block.title).write_text(block.text)
     names = [f"room{number}" for number in range(12)]

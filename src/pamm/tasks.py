@@ -25,7 +25,9 @@ IGNORE = 255
 """Label of a pixel that has no class."""
 
 
-RESERVED = frozenset({*dir(nn.ModuleDict()), "image", "maps", "tasks", "overview", "save", "save_values", "file_names"})
+RESERVED = frozenset(
+    {*dir(nn.ModuleDict()), "image", "maps", "tasks", "overview", "save", "save_values", "file_names", "files"}
+)
 """Names that no task may have: a network keeps its heads as modules by name, a prediction its maps as attributes."""
 
 
