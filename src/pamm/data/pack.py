@@ -5,12 +5,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import cv2
 from torch.utils.data import DataLoader, Dataset
 
 from pamm.data.dataset import SampleError
 from pamm.data.files import atomic_write
-from pamm.data.images import read_image
+from pamm.data.images import png, read_image
 from pamm.data.sample import FileDataset, Sample, SampleSource
 from pamm.data.shard_format import SHARD, Header, encode_label, label_column, need_library, read_header, shard_name
 
@@ -142,4 +141,4 @@ def _photo(source: SampleSource, index: int, sample: Sample) -> bytes:
         pixels = read_image(stored, as_shown=False)
         if pixels.shape == sample.image.shape and (pixels == sample.image).all():
             return stored
-    return bytes(cv2.imencode(".png", cv2.cvtColor(sample.image, cv2.COLOR_RGB2BGR))[1])
+    return png(sample.image)

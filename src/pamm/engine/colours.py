@@ -205,14 +205,15 @@ def _class_legend(task: Task, maps: Sequence[Map], most: int, *, by_size: bool) 
     present = [int(index) for index in np.argsort(-counts, kind="stable") if counts[index]]
     named = present if len(present) == most + 1 else present[:most]
     swatches = [
-        (_class_colour(task, index), _class_name(task, index)) for index in (named if by_size else sorted(named))
+        (_class_colour(task, index), class_name(task, index)) for index in (named if by_size else sorted(named))
     ]
     if len(present) > len(named):
         swatches.append((NEUTRAL, f"{len(present) - len(named)} more"))
     return Legend(tuple(swatches))
 
 
-def _class_name(task: Task, index: int) -> str:
+def class_name(task: Task, index: int) -> str:
+    """What a class is called; by its number if the task has no names."""
     return task.class_names[index] if task.class_names else f"class {index}"
 
 
@@ -220,6 +221,11 @@ def _class_colour(task: Task, index: int) -> Colour:
     if task.colours:
         return task.colours[index]
     return _rgb(np.array(matplotlib.colormaps["tab20"](index % 20)[:3]) * 255)
+
+
+def css(colour: Colour) -> str:
+    """A colour as style sheets write it."""
+    return "#" + "".join(f"{value:02x}" for value in colour)
 
 
 def colour_table(name: str) -> Pixels:

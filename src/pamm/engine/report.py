@@ -15,10 +15,10 @@ from pathlib import Path
 from PIL import Image
 
 from pamm.data.files import atomic_write
-from pamm.engine.colours import Legend, Map, Pixels, colour_map, legend, thumbnail, value_span
+from pamm.engine.colours import Legend, Map, Pixels, colour_map, css, legend, thumbnail, value_span
 from pamm.engine.evaluate import EvalResult
 from pamm.engine.prediction import Prediction
-from pamm.tasks import Colour, Task
+from pamm.tasks import Task
 
 _NUMBERS = ("No map", "One map", "Two maps", "Three maps", "Four maps", "Five maps", "Six maps")
 _SIDE = 560
@@ -173,14 +173,14 @@ def _figure(heading: str, pictures: Sequence[tuple[str, str]], note: Legend | No
 
 def _legend(note: Legend) -> str:
     if note.bar:
-        colours = ", ".join(_css(colour) for colour in note.bar)
+        colours = ", ".join(css(colour) for colour in note.bar)
         ticks = "".join(f"<span>{escape(tick)}</span>" for tick in note.ticks)
         return (
             f"<div class='bar' style='background: linear-gradient(to right, {colours})'></div>"
             f"<div class='ticks'>{ticks}</div>"
         )
     items = "".join(
-        f"<li><span class='swatch' style='background: {_css(colour)}'></span>{escape(name)}</li>"
+        f"<li><span class='swatch' style='background: {css(colour)}'></span>{escape(name)}</li>"
         for colour, name in note.swatches
     )
     return f"<ul class='legend'>{items}</ul>" if items else ""
@@ -201,10 +201,6 @@ def _image(pixels: Pixels, text: str, *, lossless: bool) -> str:
         f"<img alt='{escape(text)}' width='{picture.width}' height='{picture.height}' "
         f"src='data:image/{'png' if lossless else 'jpeg'};base64,{data}'>"
     )
-
-
-def _css(colour: Colour) -> str:
-    return "#" + "".join(f"{value:02x}" for value in colour)
 
 
 def _fact(text: str) -> str:

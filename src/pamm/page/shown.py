@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pamm.engine.colours import Map, Pixels, colour_map, legend, thumbnail, valid_pixels, value_span
-from pamm.engine.prediction import png
-from pamm.tasks import Colour, Task
+from pamm.data.images import png
+from pamm.engine.colours import Map, Pixels, class_name, colour_map, css, legend, thumbnail, valid_pixels, value_span
+from pamm.tasks import Task
 
 VALUES_SIDE = 512
 """Longest side of the grid of values that the browser gets, pixels."""
@@ -49,11 +49,11 @@ def show_map(task: Task, array: Map) -> ShownMap:
         "kind": task.kind,
         "unit": task.unit,
         "distance": task.inverse_to_zoom and task.channels == 1,
-        "classes": list(task.class_names) or [f"class {number}" for number in range(task.classes)],
+        "classes": [class_name(task, number) for number in range(task.classes)],
         "colours": _class_colours(task),
         "legend": {
-            "swatches": [[_css(colour), words] for colour, words in note.swatches],
-            "bar": [_css(colour) for colour in note.bar],
+            "swatches": [[css(colour), words] for colour, words in note.swatches],
+            "bar": [css(colour) for colour in note.bar],
             "ticks": list(note.ticks),
         },
         "words": describe(task, array),
@@ -75,9 +75,8 @@ def describe(task: Task, array: Map) -> str:
     if task.kind == "classes":
         counts = np.bincount(array[valid].astype(np.int64), minlength=task.channels)[: task.channels]
         largest = [int(index) for index in np.argsort(-counts, kind="stable")[:4] if counts[index]]
-        names = task.class_names or tuple(f"class {index}" for index in range(task.channels))
         return f"{task.title}: " + ", ".join(
-            f"{names[index]} {_share(counts[index] / valid.sum())}" for index in largest
+            f"{class_name(task, index)} {_share(counts[index] / valid.sum())}" for index in largest
         )
     if task.kind == "binary":
         yes = (task.class_names or ("no", "yes"))[1]
@@ -120,12 +119,8 @@ def _class_colours(task: Task) -> list[str]:
     if task.kind != "classes":
         return []
     every = np.arange(task.channels, dtype=np.int32)[None]
-    return [_css((int(red), int(green), int(blue))) for red, green, blue in colour_map(task, every)[0]]
+    return [css((int(red), int(green), int(blue))) for red, green, blue in colour_map(task, every)[0]]
 
 
 def _share(part: float) -> str:
     return f"{100 * part:.0f} %" if part >= 0.01 else "less than 1 %"
-
-
-def _css(colour: Colour) -> str:
-    return "#" + "".join(f"{value:02x}" for value in colour)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from pamm.data.files import WriteError, atomic_write, remove_leftovers
-from pamm.data.images import check_file
+from pamm.data.images import check_file, png
 from pamm.engine.colours import Map, Span, colour_map, thumbnail, value_span
 from pamm.engine.many.batches import largest_batch
 from pamm.engine.many.job import Job
@@ -25,7 +25,6 @@ from pamm.engine.many.sources import RECORD, Source
 from pamm.engine.many.threads import Room, ahead, threads
 from pamm.engine.many.video_file import CODECS, Video, open_video, quiet, write_video
 from pamm.engine.many.video_parts import FOLDER, Parts
-from pamm.engine.prediction import png
 from pamm.engine.predictor import NetworkInput, Predictor
 from pamm.engine.survival.lock import only_run
 
